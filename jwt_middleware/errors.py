@@ -1,0 +1,139 @@
+"""Everything that can go wrong, on one screen.
+
+    JWTMiddlewareError
+    ├── ConfigurationError      the settings do not fit: refuse to start
+    ├── Unavailable             the truth cannot be asked: 503, never 401 and never 200
+    └── Refused                 the request may not pass
+        ├── NoCredential        401, the body says `unauthorized`, the challenge names no error
+        ├── InvalidRequest      400 `invalid_request`
+        ├── InvalidToken        401 `invalid_token`
+        └── InsufficientScope   403 `insufficient_scope`
+
+A refusal carries a `reason` from a closed list, for logs, metrics and hooks, and a `detail` that
+tells an operator which setting it met. Neither ever holds a token; neither is sent to the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import ClassVar
+
+
+class Reason(str, Enum):
+    """Why a request did not pass: the closed list of codes found in logs and on exceptions."""
+
+    MISSING = "missing"
+    MALFORMED_CREDENTIAL = "malformed_credential"
+    INSECURE_TRANSPORT = "insecure_transport"
+
+    TOO_LONG = "too_long"
+    MALFORMED = "malformed"
+    WRONG_ALGORITHM = "wrong_algorithm"
+    UNSUPPORTED_HEADER = "unsupported_header"
+    WRONG_TYPE = "wrong_type"
+    UNKNOWN_KEY = "unknown_key"
+    BAD_SIGNATURE = "bad_signature"
+    MISSING_CLAIM = "missing_claim"
+    BAD_CLAIM = "bad_claim"
+    NOT_AN_ACCESS_TOKEN = "not_an_access_token"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    TOO_OLD = "too_old"
+    LIFETIME_TOO_LONG = "lifetime_too_long"
+    WRONG_ISSUER = "wrong_issuer"
+    WRONG_AUDIENCE = "wrong_audience"
+    REVOKED = "revoked"
+
+    STORE_UNAVAILABLE = "store_unavailable"
+    MISCONFIGURED = "misconfigured"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Make a value from outside fit for a log line: escaped to ASCII and cut to `limit` characters."""
+    text = ascii(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+class JWTMiddlewareError(Exception):
+    """The root of every exception this library raises on purpose."""
+
+
+class ConfigurationError(JWTMiddlewareError):
+    """The settings do not fit together; nothing was started.
+
+    Attributes:
+        problems: every problem found, one line each, naming variables and never values.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        count = f"{len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}"
+        super().__init__(f"jwt_middleware cannot start ({count}):\n" + "\n".join(f"  - {p}" for p in self.problems))
+
+
+class Unavailable(JWTMiddlewareError):
+    """The store cannot answer, so nothing can be decided or promised: 503 with `Retry-After`.
+
+    Attributes:
+        reason: `Reason.STORE_UNAVAILABLE` or `Reason.MISCONFIGURED`.
+        detail: what failed, for the operator; never a secret.
+    """
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "temporarily_unavailable"
+
+    def __init__(self, detail: str, reason: Reason = Reason.STORE_UNAVAILABLE) -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason}: {detail}")
+
+
+class Refused(JWTMiddlewareError):
+    """The request may not pass.
+
+    Attributes:
+        status: the HTTP status of the answer.
+        code: the `error` in the body (RFC 6750 section 3.1).
+        reason: the precise cause, one of `Reason`.
+        detail: what was found and which setting it met, escaped and cut; for logs, never for clients.
+    """
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason}: {detail}")
+
+
+class NoCredential(Refused):
+    """No credential was sent, or one of a scheme that is not ours (RFC 6750 section 3.1)."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class InvalidRequest(Refused):
+    """The credential is not exactly the scheme, one space and one token, or there are several (RFC 6750 section 3.1)."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class InvalidToken(Refused):
+    """The token is malformed, not signed by a key of ours, expired, revoked, or not meant for us (RFC 6750 section 3.1)."""
+
+    status = 401
+    code = "invalid_token"
+
+
+class InsufficientScope(Refused):
+    """The token is good, but grants less than this request needs (RFC 6750 section 3.1)."""
+
+    status = 403
+    code = "insufficient_scope"
