@@ -37,6 +37,7 @@ class Reason(str, Enum):
     MISSING_CLAIM = "missing_claim"
     BAD_CLAIM = "bad_claim"
     NOT_AN_ACCESS_TOKEN = "not_an_access_token"
+    SENDER_CONSTRAINED = "sender_constrained"
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
     TOO_OLD = "too_old"

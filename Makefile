@@ -1,0 +1,50 @@
+# `make` lists the verbs. Needs only make and a Python >= 3.11; everything else goes into .venv.
+
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$p" && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all check fix docs bench
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+
+$(BIN)/.base: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 found. Install one, then run make again."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@touch $@
+
+$(BIN)/.run: $(BIN)/.base
+	@$(BIN)/python -m pip install --quiet --editable ".[redis]" flask
+	@touch $@
+
+$(BIN)/.dev: $(BIN)/.base
+	@$(BIN)/python -m pip install --quiet --editable ".[redis]" --group dev
+	@touch $@
+
+run: $(BIN)/.run ## protect the example app and try it; PORT=8000
+	@PORT=$(PORT) $(BIN)/python examples/run.py
+
+test: $(BIN)/.dev ## the tests: real servers, no root, under 3 minutes
+	@$(BIN)/python -m pytest
+
+test-all: $(BIN)/.dev ## the long suite too
+	@$(BIN)/python -m pytest -m "long or not long"
+
+check: $(BIN)/.dev ## lint, types, import order, docs
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+fix: $(BIN)/.dev ## put the code into shape
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+docs: $(BIN)/.dev ## write the generated pages anew
+	@$(BIN)/python docs/generate.py
+
+bench: $(BIN)/.dev ## measure, in pairs: JSON and a table
+	@$(BIN)/python -m benchmarks

@@ -1,0 +1,209 @@
+"""Protect any ASGI app: HTTP and WebSocket, from outside.
+
+    from jwt_middleware.asgi import JWTMiddleware
+    app = JWTMiddleware(app)                    # everything from JWT_* environment variables
+
+The app finds the user in `scope["user"]` and, anywhere, by `jwt_middleware.current_user()`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from jwt_middleware import target
+from jwt_middleware.core import Clock, Issuer
+from jwt_middleware.errors import ConfigurationError, Refused, Unavailable
+from jwt_middleware.gate.admission import AnyGate, ClosedGate, Request
+from jwt_middleware.gate.replies import Reply
+from jwt_middleware.gate.rules import below_mount
+from jwt_middleware.notices import announce, revocable
+from jwt_middleware.truth._async import AsyncIO
+from jwt_middleware.user import User, set_current
+
+__all__ = ["JWTAuth", "JWTMiddleware"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class JWTAuth(Issuer):
+    """The settings as an object, for apps that sign in and out by views of their own.
+
+    Args:
+        clock: seconds since the epoch; replace it in tests.
+        **settings: any setting without `JWT_`, in lower case; wins over the environment.
+
+    Raises:
+        ConfigurationError: with every problem at once.
+    """
+
+    def __init__(self, *, clock: Clock = time.time, **settings: Any) -> None:
+        super().__init__(AsyncIO, clock, settings)
+
+    async def verify(self, token: str) -> User:
+        """Verify a token as a request's would be, revocation included (RFC 7519 section 7.2).
+
+        Raises:
+            InvalidToken: with the `reason`.
+            Unavailable: the store cannot answer.
+        """
+        return await self.core.authenticator.verify(token)
+
+    async def revoke(self, user: User) -> None:
+        """Revoke the token that this user came with; return when every process will refuse it.
+
+        Raises:
+            ValueError: the user is anonymous, so no token would be revoked.
+            Unavailable: the store did not confirm; the token may still be good.
+        """
+        await self.core.revoker.revoke_token(*revocable(user))
+
+    async def revoke_subject(self, subject: str) -> None:
+        """Revoke every token of a subject issued up to this second; return when stored.
+
+        Raises:
+            Unavailable: the store did not confirm.
+        """
+        await self.core.revoker.revoke_subject(subject)
+
+    async def revoke_session(self, session_id: str) -> None:
+        """Revoke every token with this `sid`; return when stored.
+
+        Raises:
+            Unavailable: the store did not confirm.
+        """
+        await self.core.revoker.revoke_session(session_id)
+
+
+class JWTMiddleware:
+    """Wraps an ASGI app: verifies the token of every request and hands the user to the app.
+
+    Args:
+        app: the app to protect.
+        auth: settings as an object; without it they come from the environment and the keywords.
+        clock: seconds since the epoch; replace it in tests.
+        **settings: any setting without `JWT_`, in lower case; wins over the environment.
+
+    Raises:
+        ConfigurationError: with every problem at once. Inside a running event loop the error is
+            kept instead: start-up fails where the server asks, every request gets a 503.
+    """
+
+    def __init__(self, app: ASGIApp, *, auth: JWTAuth | None = None, clock: Clock = time.time, **settings: Any) -> None:
+        self.app = app
+        self._gate = gate = _gate(auth, clock, settings)
+        # Looked up once: on the hot path each attribute costs as much as the work itself.
+        self._recall = gate.recall
+        self._guarded = gate.guarded
+        self._header = gate.header_name.lower().encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection (ASGI 3)."""
+        if scope["type"] != "http" and scope["type"] != "websocket":
+            return await self._other(scope, receive, send)
+        credential = None
+        for name, value in scope["headers"]:
+            if name == self._header:
+                # Two credentials come joined by a comma, as WSGI servers join them: no token has one.
+                credential = value if credential is None else credential + b"," + value
+        user = None if credential is None or self._guarded else self._recall(credential)
+        if user is None:
+            user = await self._admit(scope, credential, receive, send)
+            if user is None:
+                return None
+        scope = dict(scope)
+        scope["user"] = user
+        scope["auth"] = user.granted
+        set_current(user)
+        return await self.app(scope, receive, send)
+
+    async def _admit(self, scope: Scope, credential: bytes | None, receive: Receive, send: Send) -> User | None:
+        request = _request(scope, credential)
+        try:
+            return await self._gate.admit(request)
+        except (Refused, Unavailable) as refusal:
+            reply = self._gate.refuse(refusal, request)
+        if scope["type"] == "websocket":
+            await _refuse_handshake(reply, scope, receive, send)
+        else:
+            await _send_reply("http.response", reply, send, with_body=scope["method"] != "HEAD")
+        return None
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            raise ValueError(f"an ASGI scope of type {scope['type']!r} cannot be authenticated, so it is not passed on")
+        if self._gate.problem is None:
+            return await self.app(scope, receive, send)
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": str(self._gate.problem)})
+
+
+def _gate(auth: JWTAuth | None, clock: Clock, settings: dict[str, Any]) -> AnyGate:
+    try:
+        if auth is not None and settings:
+            raise ConfigurationError(["give either auth= or settings, not both"])
+        core = (auth or JWTAuth(clock=clock, **settings)).core
+    except ConfigurationError as error:
+        if not _inside_event_loop():
+            raise
+        return ClosedGate(error)
+    announce(core.settings)
+    return core.gate
+
+
+def _inside_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _request(scope: Scope, credential: bytes | None) -> Request:
+    path = scope["path"]
+    client = scope.get("client") or ("",)
+    return Request(
+        method=scope.get("method", "WEBSOCKET"),
+        path=path,
+        path_in_app=below_mount(path, scope.get("root_path", "")),
+        raw_path=(scope.get("raw_path") or b"").partition(b"?")[0],
+        credential=credential,
+        origins=_values(scope, b"origin"),
+        asked_methods=_values(scope, b"access-control-request-method"),
+        scheme=scope.get("scheme", "http"),
+        peer=client[0] or "",
+        forwarded_proto=",".join(_values(scope, b"x-forwarded-proto")),
+    )
+
+
+def _values(scope: Scope, name: bytes) -> tuple[str, ...]:
+    return tuple(value.decode("latin-1") for key, value in scope["headers"] if key == name)
+
+
+async def _send_reply(kind: str, reply: Reply, send: Send, *, with_body: bool = True) -> None:
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers]
+    await send({"type": f"{kind}.start", "status": reply.status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": reply.body if with_body else b""})
+
+
+async def _refuse_handshake(reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse before accepting: with the answer itself where the server can send it, else by close 1008."""
+    await receive()  # websocket.connect
+    if "websocket.http.response" in (scope.get("extensions") or {}):
+        await _send_reply("websocket.http.response", reply, send)
+    else:
+        await send({"type": "websocket.close", "code": 1008})
+
+
+if os.environ.get("JWT_APP"):
+    app = JWTMiddleware(target.load(os.environ["JWT_APP"]))
+else:
+
+    def __getattr__(name: str) -> Any:
+        target.missing(__name__, name)

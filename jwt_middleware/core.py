@@ -1,0 +1,164 @@
+"""The composition root: settings in, a working gate out, or every problem at once.
+
+Everything below is built here and nowhere else; both adapters and the commands start from it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from jwt_middleware.errors import ConfigurationError
+from jwt_middleware.gate.admission import Gate
+from jwt_middleware.gate.authenticator import Authenticator
+from jwt_middleware.settings import Settings, load
+from jwt_middleware.token import claims as policy
+from jwt_middleware.token import sources
+from jwt_middleware.token.claims import ClaimsPolicy
+from jwt_middleware.token.signer import Signer
+from jwt_middleware.token.sources import KeyRing
+from jwt_middleware.token.verifier import Verifier
+from jwt_middleware.truth.io import IO
+from jwt_middleware.truth.revocation import Revocation
+from jwt_middleware.truth.store import Store
+
+Clock = Callable[[], float]
+MakeIO = Callable[[str | None, float], IO]
+
+
+class Core:
+    """Everything that settings make, without any I/O so far.
+
+    Raises:
+        ConfigurationError: with every problem of the settings and the keys.
+    """
+
+    def __init__(
+        self,
+        make_io: MakeIO,
+        keywords: Mapping[str, object],
+        *,
+        environ: Mapping[str, str] = os.environ,
+        clock: Clock = time.time,
+    ) -> None:
+        loaded = load(environ, keywords)
+        problems = loaded.problems
+        self.settings = settings = loaded.settings
+        self.origins = loaded.origins
+        self.keys = sources.load(settings, problems)
+        problems += policy.problems(settings, symmetric=_only_secrets(settings, self.keys))
+        problems += _store_problems(settings)
+        if problems:
+            raise ConfigurationError(problems)
+        self.revocation = _revocation(settings, make_io, clock)
+        claims = ClaimsPolicy(settings, revocable=self.revocation is not None)
+        self.verifier = Verifier(self.keys.verifying, claims, settings, clock)
+        self.authenticator = Authenticator(settings, self.verifier, self.revocation, clock)
+        self.gate = Gate(settings, self.authenticator)
+        self._signer = Signer(self.keys.signing, settings, clock) if self.keys.signing else None
+
+    @property
+    def signer(self) -> Signer:
+        """What issues tokens.
+
+        Raises:
+            ConfigurationError: no configured key can sign.
+        """
+        if self._signer is None:
+            raise ConfigurationError(["issuing needs JWT_SECRET_KEY, JWT_PRIVATE_KEY or a private key in JWT_KEYS_DIR"])
+        return self._signer
+
+    @property
+    def revoker(self) -> Revocation:
+        """What revokes tokens.
+
+        Raises:
+            ConfigurationError: there is no store to keep revocations in.
+        """
+        if self.revocation is None:
+            raise ConfigurationError(["revoking needs JWT_STORE_URL, and JWT_REVOCATION not off"])
+        return self.revocation
+
+
+def _only_secrets(settings: Settings, keys: KeyRing) -> bool:
+    """Whether tokens can only come from those who share our secret, so that an audience may be left out."""
+    return keys.verifying.symmetric or (settings.secret_key is not None and not keys.verifying.keys)
+
+
+def _store_problems(settings: Settings) -> list[str]:
+    url = settings.store_url
+    if url is None:
+        return ["JWT_REVOCATION=direct needs JWT_STORE_URL"] if settings.revocation == "direct" else []
+    if url.startswith("sqlite:"):
+        return _sqlite_problems(url)
+    if url.startswith(("redis:", "rediss:", "unix:")):
+        from jwt_middleware.truth.redis import problem_with
+
+        problem = problem_with(url)
+        return [problem] if problem else []
+    return ["JWT_STORE_URL must begin with sqlite:///, redis://, rediss:// or unix://"]
+
+
+def _sqlite_problems(url: str) -> list[str]:
+    from jwt_middleware.truth.sqlite import path_of
+
+    try:
+        path_of(url)
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def _revocation(settings: Settings, make_io: MakeIO, clock: Clock) -> Revocation | None:
+    if settings.store_url is None or settings.revocation == "off":
+        return None
+    store = _store(settings.store_url, settings, make_io, clock)
+    return Revocation(store, settings.issuer, settings.max_lifetime, clock)
+
+
+def _store(url: str, settings: Settings, make_io: MakeIO, clock: Clock) -> Store:
+    if url.startswith("sqlite:"):
+        from jwt_middleware.truth.sqlite import SQLiteStore, path_of
+
+        io = make_io(None, settings.store_timeout)
+        return SQLiteStore(io, path_of(url), settings.store_timeout, settings.max_lifetime, clock)
+    from jwt_middleware.truth.redis import RedisStore
+
+    return RedisStore(make_io(url, settings.store_timeout), settings.store_prefix, settings.max_lifetime)
+
+
+class Issuer:
+    """What both `JWTAuth` classes share: issuing is pure, so it is the same function in both worlds."""
+
+    def __init__(self, make_io: MakeIO, clock: Clock, settings: Mapping[str, Any]) -> None:
+        self.core = Core(make_io, settings, clock=clock)
+
+    def issue(
+        self,
+        subject: str,
+        *,
+        scope: str | Iterable[str] = (),
+        claims: Mapping[str, Any] | None = None,
+        expires_in: float | None = None,
+    ) -> str:
+        """Make a signed access token (RFC 9068 section 2). Nothing is stored, nothing is asked.
+
+        A token issued in the same second as `revoke_subject` is revoked with the others: the
+        cut-off is whole seconds.
+
+        Args:
+            subject: who it speaks of (`sub`, and the identity claim if that is another).
+            scope: what it grants, separated by spaces or as an iterable.
+            claims: further claims, such as `name`, `roles` or `sid`.
+            expires_in: its life in seconds; default `JWT_ACCESS_TOKEN_EXPIRES`.
+
+        Returns:
+            The token as text.
+
+        Raises:
+            ConfigurationError: no configured key can sign.
+            ValueError: an empty subject, a claim that is ours to set, or too long a token.
+        """
+        return self.core.signer.issue(subject, scope=scope, claims=claims, expires_in=expires_in)

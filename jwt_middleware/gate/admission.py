@@ -1,0 +1,164 @@
+"""One request at the gate: what it must bring, and the answer if it does not.
+
+An adapter asks `recall` first, unless the gate is `guarded`; everything else is here, once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+from jwt_middleware.errors import ConfigurationError, InvalidRequest, NoCredential, Reason, Refused, Unavailable
+from jwt_middleware.gate.authenticator import Authenticator
+from jwt_middleware.gate.cache import Credential
+from jwt_middleware.gate.journal import Journal
+from jwt_middleware.gate.replies import Replies, Reply
+from jwt_middleware.gate.rules import Need, Rules
+from jwt_middleware.gate.transport import Transport
+from jwt_middleware.settings import Settings
+from jwt_middleware.user import ANONYMOUS, User
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the gate looks at, from either protocol.
+
+    Attributes:
+        method: as it was sent; `WEBSOCKET` for a handshake.
+        path: decoded, for the log.
+        path_in_app: decoded and relative to the app; `None` where that cannot be told.
+        raw_path: as it was sent, where the server tells.
+        credential: the header that carries the token, as the server gave it.
+        origins: the values of `Origin`.
+        asked_methods: the values of `Access-Control-Request-Method`.
+        scheme: of the connection that the server accepted.
+        peer: the address at the other end of it, empty for a Unix socket.
+        forwarded_proto: the values of `X-Forwarded-Proto`, joined by commas.
+    """
+
+    method: str
+    path: str
+    path_in_app: str | None
+    raw_path: bytes
+    credential: Credential | None
+    origins: tuple[str, ...]
+    asked_methods: tuple[str, ...]
+    scheme: str
+    peer: str
+    forwarded_proto: str
+
+    @property
+    def origin(self) -> str | None:
+        """The one origin it names, if it names one."""
+        return self.origins[0] if len(self.origins) == 1 else None
+
+    @property
+    def is_preflight(self) -> bool:
+        """Whether it is a CORS preflight: exactly OPTIONS, one origin, one asked method, no credential."""
+        return (
+            self.method == "OPTIONS"
+            and self.credential is None
+            and len(self.origins) == 1
+            and len(self.asked_methods) == 1
+        )
+
+
+class Gate:
+    """Lets a request in as somebody or as anonymous, or says why not.
+
+    Attributes:
+        guarded: whether even a known token must be looked at twice (exempt paths, HTTPS).
+        recall: the hot path: a known credential's user, from memory alone.
+        header_name: the header that carries the token.
+        problem: why this gate is closed to everyone, if it is.
+    """
+
+    problem: ConfigurationError | None = None
+
+    def __init__(self, settings: Settings, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+        self._rules = Rules(settings.exempt_paths, settings.optional_paths)
+        self._transport = Transport(settings.trusted_proxies)
+        self._require_https = settings.require_https
+        self._preflight = settings.cors_preflight
+        self._replies = Replies(settings.realm, settings.header_type, settings.allowed_origins)
+        self._journal = Journal()
+        self.guarded = self._require_https or bool(settings.exempt_paths)
+        self.header_name = settings.header_name
+        self.recall = authenticator.cache.recall
+
+    async def admit(self, request: Request) -> User:
+        """Return whom to let in.
+
+        Raises:
+            Refused: the request may not pass.
+            Unavailable: that cannot be decided.
+        """
+        need = self._rules.need(request.path_in_app, request.raw_path) if self._rules.any else Need.TOKEN
+        if need is Need.NOTHING or (self._preflight and request.is_preflight):
+            return ANONYMOUS
+        if self._require_https and request.credential is not None:
+            self._check_transport(request)
+        try:
+            return await self._user(request)
+        except NoCredential:
+            if need is Need.OPTIONAL:
+                return ANONYMOUS
+            raise
+
+    async def _user(self, request: Request) -> User:
+        known = self.recall(request.credential) if request.credential is not None else None
+        return known or await self._authenticator.authenticate(request.credential)
+
+    def _check_transport(self, request: Request) -> None:
+        if not self._transport.is_secure(request.scheme, request.peer, request.forwarded_proto):
+            seen = f"scheme {request.scheme} from {request.peer or 'a Unix socket'}"
+            raise InvalidRequest(Reason.INSECURE_TRANSPORT, f"{seen}, JWT_REQUIRE_HTTPS=true (JWT_TRUSTED_PROXIES?)")
+
+    def refuse(self, refusal: Refused | Unavailable, request: Request) -> Reply:
+        """Log a refusal and return the answer to it."""
+        self._journal.note(refusal, request.method, request.path)
+        return self._replies.to(refusal, request.origin)
+
+
+class AnyGate(Protocol):
+    """What an adapter needs of a gate, open or closed."""
+
+    guarded: bool
+    header_name: str
+    problem: ConfigurationError | None
+
+    def recall(self, credential: Credential) -> User | None:
+        """Return a known credential's user."""
+
+    async def admit(self, request: Request) -> User:
+        """Return whom to let in."""
+
+    def refuse(self, refusal: Refused | Unavailable, request: Request) -> Reply:
+        """Return the answer to a refusal."""
+
+
+class ClosedGate:
+    """The gate of a middleware whose settings do not fit: nobody passes, and the log says why."""
+
+    guarded = True
+    header_name = "Authorization"
+
+    def __init__(self, problem: ConfigurationError) -> None:
+        self.problem: ConfigurationError | None = problem
+        self._detail = "; ".join(problem.problems)
+        self._replies = Replies("api", "Bearer")
+        self._journal = Journal()
+
+    def recall(self, credential: Credential) -> User | None:
+        """Know nobody."""
+        return None
+
+    async def admit(self, request: Request) -> NoReturn:
+        """Raise `Unavailable`, always."""
+        raise Unavailable(self._detail, Reason.MISCONFIGURED)
+
+    def refuse(self, refusal: Refused | Unavailable, request: Request) -> Reply:
+        """Log a refusal and return the answer to it."""
+        self._journal.note(refusal, request.method, request.path)
+        return self._replies.to(refusal, request.origin)

@@ -1,0 +1,78 @@
+"""From a raw credential to a user, when memory alone could not answer.
+
+Extract, verify, ask about revocation, remember. Verified claims are reused while they hold; the
+store is asked each time its word is not good any more. So direct mode, a fork, a dead feed and a
+frozen process are one path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+from jwt_middleware.gate.cache import Cache, Credential, Entry
+from jwt_middleware.gate.credentials import Extractor
+from jwt_middleware.settings import Settings
+from jwt_middleware.token.verifier import Verifier
+from jwt_middleware.truth.revocation import Revocation
+from jwt_middleware.user import User
+
+
+class Authenticator:
+    """The cold path, written once for both worlds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        verifier: Verifier,
+        revocation: Revocation | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self.extractor = Extractor(settings.header_name, settings.header_type, settings.max_token_bytes)
+        self.verifier = verifier
+        self.revocation = revocation
+        self.cache = Cache(settings.cache_bytes, clock, inf if revocation is None else revocation.good_until)
+        self._clock = clock
+        self._leeway = settings.leeway
+        self._max_age = settings.max_age
+        self._cache_seconds = settings.cache_seconds
+        if revocation is not None:
+            revocation.listen(self.cache.evict)
+
+    async def authenticate(self, credential: Credential | None) -> User:
+        """Return the user of a raw credential.
+
+        Raises:
+            NoCredential, InvalidRequest, InvalidToken: it may not pass.
+            Unavailable: the store cannot answer.
+        """
+        epoch = self.cache.epoch  # before the question, so that a revocation in between is not overlooked
+        known = self.cache.peek(credential) if credential is not None else None
+        entry = known or self._verified(self.extractor.token(credential))
+        await self._check(entry)
+        if known is None and credential is not None:
+            self.cache.remember(credential, entry, epoch)
+        return entry.user
+
+    async def verify(self, token: str) -> User:
+        """Return the user of a token that came some other way than in a request; nothing is remembered.
+
+        Raises:
+            InvalidToken, Unavailable: as for a request.
+        """
+        entry = self._verified(token.encode("ascii", "replace"))
+        await self._check(entry)
+        return entry.user
+
+    async def _check(self, entry: Entry) -> None:
+        if self.revocation is not None:
+            await self.revocation.check(entry.items, entry.user.claims["iat"])
+
+    def _verified(self, token: bytes) -> Entry:
+        user = self.verifier.verify(token)
+        return Entry(user, self._until(user), () if self.revocation is None else self.revocation.items(user))
+
+    def _until(self, user: User) -> float:
+        """Expiry, age and cache time as one number."""
+        until: float = min(user.claims["exp"] + self._leeway, self._clock() + self._cache_seconds)
+        return until if self._max_age is None else min(until, user.claims["iat"] + self._max_age + self._leeway)

@@ -1,0 +1,109 @@
+"""Verified tokens, remembered: a pure result kept for the raw credential exactly as the server gave it.
+
+Two generations. A hit reads two dictionaries and writes nothing, takes no lock, and is the only
+code between a known credential and the app. Writers share one leaf lock, which is never held across
+I/O, logging or a callback. When the young generation reaches half the bound, it becomes the old one
+and the old one is dropped: the bound holds, and what is dropped is what came first.
+
+Revocation is eviction: `until = 0`. The race between a verification under way and a revocation is
+closed by `epoch`: what was verified before an eviction is not remembered after it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from math import inf
+from time import monotonic
+
+from jwt_middleware.user import User
+
+Credential = str | bytes
+
+# Bytes that an entry takes beside its token, and per byte of token, rounded up from measurement.
+_ENTRY_BYTES = 3000
+_BYTES_PER_TOKEN_BYTE = 8
+
+
+class Entry:
+    """A verified credential.
+
+    Attributes:
+        user: whom it speaks of.
+        until: the moment (seconds since the epoch) from which it must be verified again; 0 once evicted.
+        items: the names under which it can be revoked.
+    """
+
+    __slots__ = ("items", "until", "user")
+
+    def __init__(self, user: User, until: float, items: tuple[str, ...] = ()) -> None:
+        self.user = user
+        self.until = until
+        self.items = items
+
+
+class Cache:
+    """The verified credentials of one middleware instance, bounded in bytes.
+
+    Attributes:
+        good_until: the monotonic time up to which remote truth is known well enough to answer from
+            memory alone: infinite when there is no remote truth.
+        epoch: how many evictions there have been.
+    """
+
+    def __init__(self, max_bytes: int, clock: Callable[[], float], good_until: float = inf) -> None:
+        self.good_until = good_until
+        self.epoch = 0
+        self._clock = clock
+        self._half = max_bytes // 2
+        self._young: dict[Credential, Entry] = {}
+        self._old: dict[Credential, Entry] = {}
+        self._young_bytes = 0
+        self._lock = threading.Lock()
+        if hasattr(os, "register_at_fork"):
+            renew = weakref.WeakMethod(self._renew_lock)
+            os.register_at_fork(after_in_child=lambda: (method := renew()) and method())
+
+    def recall(self, credential: Credential) -> User | None:
+        """Return the user of a credential if memory alone may answer, else `None`."""
+        entry = self._young.get(credential) or self._old.get(credential)
+        if entry is not None and self._clock() < entry.until and monotonic() < self.good_until:
+            return entry.user
+        return None
+
+    def peek(self, credential: Credential) -> Entry | None:
+        """Return the entry of a credential whose claims still hold, whether or not memory may answer alone."""
+        entry = self._young.get(credential) or self._old.get(credential)
+        return entry if entry is not None and self._clock() < entry.until else None
+
+    def remember(self, credential: Credential, entry: Entry, epoch: int) -> bool:
+        """Keep an entry, unless something was evicted since `epoch` was read; tell whether it was kept."""
+        cost = _ENTRY_BYTES + _BYTES_PER_TOKEN_BYTE * len(credential)
+        with self._lock:
+            if epoch != self.epoch or cost > self._half:
+                return False
+            if self._young_bytes + cost > self._half:
+                # The old first: a reader between the two lines finds the entry twice rather than never.
+                self._old = self._young
+                self._young, self._young_bytes = {}, 0
+            self._young[credential] = entry
+            self._young_bytes += cost
+            return True
+
+    def evict(self, items: Iterable[str]) -> None:
+        """Forget every entry that goes by one of these names."""
+        gone = frozenset(items)
+        with self._lock:
+            self.epoch += 1
+            for generation in (self._young, self._old):
+                for entry in generation.values():
+                    if not gone.isdisjoint(entry.items):
+                        entry.until = 0.0
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()

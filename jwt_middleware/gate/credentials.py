@@ -1,0 +1,59 @@
+"""What the Authorization header holds: one token of ours, something of others, or a mistake.
+
+RFC 6750 section 2.1: exactly the scheme, one space, one b64token. Nothing else is ever guessed at:
+two credentials are a mistake even when they are equal, since another layer may pick the other one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from jwt_middleware.errors import InvalidRequest, InvalidToken, NoCredential, Reason
+from jwt_middleware.gate.cache import Credential
+
+_B64TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
+_SCHEME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*")
+
+
+class Extractor:
+    """Takes the token out of a raw header value, by the scheme of `JWT_HEADER_TYPE`."""
+
+    def __init__(self, header_name: str, scheme: str, max_bytes: int) -> None:
+        self._name = header_name
+        self._scheme = scheme.lower()
+        self._prefix = f"{scheme} ".lower().encode() if scheme else b""
+        self._max_bytes = max_bytes
+
+    def token(self, credential: Credential | None) -> bytes:
+        """Return the token of a raw header value; several values come joined by a comma.
+
+        Raises:
+            NoCredential: there is none, or one of another scheme.
+            InvalidRequest: it is not exactly our scheme, one space and one b64token.
+            InvalidToken: the token is longer than any that could be accepted.
+        """
+        if credential is None:
+            raise NoCredential(Reason.MISSING, f"no {self._name} header")
+        raw = credential if isinstance(credential, bytes) else credential.encode("latin-1", "replace")
+        start = len(self._prefix)
+        if raw[:start].lower() != self._prefix:
+            self._refuse_scheme(raw)
+        if len(raw) - start > self._max_bytes:
+            # Before any look at its characters: an attacker pays for each byte, we for none.
+            raise InvalidToken(
+                Reason.TOO_LONG, f"token has {len(raw) - start} bytes, JWT_MAX_TOKEN_BYTES={self._max_bytes}"
+            )
+        token = raw[start:]
+        if not _B64TOKEN.fullmatch(token):
+            raise InvalidRequest(
+                Reason.MALFORMED_CREDENTIAL, f"{self._name} is not exactly {self._scheme or 'a token'}, one space, one token"
+            )
+        return token
+
+    def _refuse_scheme(self, raw: bytes) -> None:
+        parts = [_SCHEME.match(part.strip(" \t"))[0] for part in raw.decode("latin-1").split(",")]  # type: ignore[index]
+        if not raw.strip() or self._scheme in map(str.lower, parts):
+            raise InvalidRequest(
+                Reason.MALFORMED_CREDENTIAL, f"{self._name} is empty, or holds {self._scheme} among other things"
+            )
+        raise NoCredential(Reason.MISSING, f"{self._name} is of another scheme, JWT_HEADER_TYPE={self._scheme}")

@@ -1,0 +1,39 @@
+"""Whether a request came over HTTPS, and whose word counts for it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+
+_SECURE = frozenset({"https", "wss"})
+
+
+class Transport:
+    """Judges the transport; `X-Forwarded-Proto` counts only if it came from a trusted proxy."""
+
+    def __init__(self, trusted_proxies: Sequence[Any]) -> None:
+        self._unix = "unix" in trusted_proxies
+        self._networks = tuple(network for network in trusted_proxies if network != "unix")
+
+    def is_secure(self, scheme: str, peer: str, forwarded_proto: str) -> bool:
+        """Tell whether every hop that we know of was encrypted.
+
+        Args:
+            scheme: what the server says of the connection it accepted.
+            peer: the address at its other end, empty for a Unix socket.
+            forwarded_proto: all values of `X-Forwarded-Proto`, joined by commas; empty if none.
+        """
+        if forwarded_proto and self._is_trusted(peer):
+            return all(hop.strip().lower() in _SECURE for hop in forwarded_proto.split(","))
+        return scheme in _SECURE
+
+    def _is_trusted(self, peer: str) -> bool:
+        if not peer:
+            return self._unix
+        try:
+            address: Any = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in self._networks)

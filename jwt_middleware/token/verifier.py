@@ -1,0 +1,90 @@
+"""From the text of a token to a user, in the order that leaves nothing to chance.
+
+Three canonical parts, a header that picks a key of ours, the signature, and only then the claims.
+Pure: text and keys in, a user out; no I/O, and no state but the memory of good headers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from jwt_middleware.errors import InvalidToken, Reason, shown
+from jwt_middleware.settings import Settings
+from jwt_middleware.token import jws
+from jwt_middleware.token.claims import ClaimsPolicy
+from jwt_middleware.token.keys import Key, KeySet
+from jwt_middleware.user import Claims, User
+
+_MAX_KID = 256
+_MAX_HEADERS = 64
+_REFUSED_HEADERS = ("crit", "b64", "zip", "enc")  # extensions and encryption, none of which we implement
+
+
+class Verifier:
+    """Verifies access tokens against one key set and one policy."""
+
+    def __init__(self, keys: KeySet, policy: ClaimsPolicy, settings: Settings, clock: Callable[[], float]) -> None:
+        self._keys = keys
+        self._policy = policy
+        self._clock = clock
+        self._max_bytes = settings.max_token_bytes
+        self._types = _accepted_types(settings.token_types)
+        # Header texts that came with a good signature, and the key that made it. An attacker cannot add to it.
+        self._good_headers: dict[bytes, Key] = {}
+
+    def verify(self, token: bytes) -> User:
+        """Verify a compact JWS (RFC 7515 section 5.2) and its claims (RFC 7519 section 7.2).
+
+        Args:
+            token: the token as ASCII bytes.
+
+        Returns:
+            The user it speaks of.
+
+        Raises:
+            InvalidToken: for any fault; `reason` and `detail` say which.
+        """
+        if len(token) > self._max_bytes:
+            raise InvalidToken(Reason.TOO_LONG, f"token has {len(token)} bytes, JWT_MAX_TOKEN_BYTES={self._max_bytes}")
+        header, payload, signature = jws.split(token)
+        key = self._good_headers.get(header)
+        self._check_signature(
+            header, self._candidates(header) if key is None else (key,), token[: -len(signature) - 1], signature
+        )
+        return self._policy.user(jws.parse(jws.decode(payload)), self._clock())
+
+    def _candidates(self, header: bytes) -> Sequence[Key]:
+        """Read a header and return the keys it can mean (RFC 7515 section 4.1)."""
+        fields = jws.parse(jws.decode(header))
+        for name in _REFUSED_HEADERS:
+            if name in fields:
+                raise InvalidToken(Reason.UNSUPPORTED_HEADER, f"token header has {name}")
+        self._check_type(fields)
+        alg, kid = fields.get("alg"), fields.get("kid")
+        if type(alg) is not str or (kid is not None and (type(kid) is not str or len(kid) > _MAX_KID)):
+            raise InvalidToken(Reason.MALFORMED, f"token header has alg={shown(alg)}, kid={shown(kid)}")
+        return self._keys.candidates(alg, kid)
+
+    def _check_type(self, fields: Claims) -> None:
+        """Compare `typ` as a media type: in any case, `application/` left out (RFC 7515 section 4.1.9)."""
+        found = fields.get("typ", "absent")
+        plain = found.lower().removeprefix("application/") if type(found) is str else None
+        if plain not in self._types or ("typ" in fields) is (plain == "absent"):
+            accepted = ",".join(sorted(self._types))
+            raise InvalidToken(Reason.WRONG_TYPE, f"token has typ={shown(found)}, JWT_TOKEN_TYPES={accepted}")
+
+    def _check_signature(self, header: bytes, keys: Sequence[Key], message: bytes, signature: bytes) -> None:
+        decoded = jws.decode(signature)
+        for key in keys:
+            if key.verifies(message, decoded):
+                if len(self._good_headers) < _MAX_HEADERS:
+                    self._good_headers[header] = key
+                return
+        raise InvalidToken(Reason.BAD_SIGNATURE, "no key of ours made this signature")
+
+
+def _accepted_types(token_types: Sequence[str]) -> frozenset[str]:
+    if "strict" in token_types:
+        return frozenset({"at+jwt"})  # RFC 9068 section 4
+    types = {name.lower().removeprefix("application/") for name in token_types} - {"id_token"}
+    return frozenset(types)

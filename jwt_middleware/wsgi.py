@@ -1,0 +1,187 @@
+"""Protect any WSGI app, from outside.
+
+    from jwt_middleware.wsgi import JWTMiddleware
+    app.wsgi_app = JWTMiddleware(app.wsgi_app)  # Flask; everything from JWT_* environment variables
+
+The app finds the user in `environ["jwt_middleware.user"]`, in `REMOTE_USER` and, anywhere, by
+`jwt_middleware.current_user()`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jwt_middleware import target
+from jwt_middleware.core import Clock, Issuer
+from jwt_middleware.errors import ConfigurationError, Refused, Unavailable
+from jwt_middleware.gate.admission import Request
+from jwt_middleware.gate.replies import Reply
+from jwt_middleware.notices import announce, revocable
+from jwt_middleware.truth._blocking import BlockingIO
+from jwt_middleware.truth.io import run
+from jwt_middleware.user import User, set_current
+
+__all__ = ["JWTAuth", "JWTMiddleware"]
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+USER_KEY = "jwt_middleware.user"
+_OWN_KEYS = "jwt_middleware."
+
+
+class JWTAuth(Issuer):
+    """The settings as an object, for apps that sign in and out by views of their own.
+
+    Args:
+        clock: seconds since the epoch; replace it in tests.
+        **settings: any setting without `JWT_`, in lower case; wins over the environment.
+
+    Raises:
+        ConfigurationError: with every problem at once.
+    """
+
+    def __init__(self, *, clock: Clock = time.time, **settings: Any) -> None:
+        super().__init__(BlockingIO, clock, settings)
+
+    def verify(self, token: str) -> User:
+        """Verify a token as a request's would be, revocation included (RFC 7519 section 7.2).
+
+        Raises:
+            InvalidToken: with the `reason`.
+            Unavailable: the store cannot answer.
+        """
+        return run(self.core.authenticator.verify(token))
+
+    def revoke(self, user: User) -> None:
+        """Revoke the token that this user came with; return when every process will refuse it.
+
+        Raises:
+            ValueError: the user is anonymous, so no token would be revoked.
+            Unavailable: the store did not confirm; the token may still be good.
+        """
+        run(self.core.revoker.revoke_token(*revocable(user)))
+
+    def revoke_subject(self, subject: str) -> None:
+        """Revoke every token of a subject issued up to this second; return when stored.
+
+        Raises:
+            Unavailable: the store did not confirm.
+        """
+        run(self.core.revoker.revoke_subject(subject))
+
+    def revoke_session(self, session_id: str) -> None:
+        """Revoke every token with this `sid`; return when stored.
+
+        Raises:
+            Unavailable: the store did not confirm.
+        """
+        run(self.core.revoker.revoke_session(session_id))
+
+
+class JWTMiddleware:
+    """Wraps a WSGI app: verifies the token of every request and hands the user to the app.
+
+    Args:
+        app: the app to protect.
+        auth: settings as an object; without it they come from the environment and the keywords.
+        clock: seconds since the epoch; replace it in tests.
+        **settings: any setting without `JWT_`, in lower case; wins over the environment.
+
+    Raises:
+        ConfigurationError: with every problem at once.
+    """
+
+    def __init__(self, app: WSGIApp, *, auth: JWTAuth | None = None, clock: Clock = time.time, **settings: Any) -> None:
+        if auth is not None and settings:
+            raise ConfigurationError(["give either auth= or settings, not both"])
+        core = (auth or JWTAuth(clock=clock, **settings)).core
+        announce(core.settings)
+        self.app = app
+        self._gate = core.gate
+        # Looked up once: on the hot path each attribute costs as much as the work itself.
+        self._recall = core.gate.recall
+        self._guarded = core.gate.guarded
+        self._header = "HTTP_" + core.settings.header_name.upper().replace("-", "_")
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Handle one request (PEP 3333)."""
+        credential = environ.get(self._header)
+        user = None if credential is None or self._guarded else self._recall(credential)
+        if user is None:
+            request = _request(environ, credential)
+            try:
+                user = run(self._gate.admit(request))
+            except (Refused, Unavailable) as refusal:
+                return _send_reply(self._gate.refuse(refusal, request), environ, start_response)
+        if _OWN_KEYS in "\n".join(environ):  # one pass in C; a loop over the keys would cost more than the rest
+            _remove_own_keys(environ)
+        identity = user.identity
+        environ[USER_KEY] = user
+        environ["REMOTE_USER"] = identity
+        environ["AUTH_TYPE"] = "Bearer"
+        if not (identity and identity.isascii() and identity.isprintable()):
+            _correct_remote_user(environ, identity)
+        set_current(user)
+        return self.app(environ, start_response)
+
+
+def _remove_own_keys(environ: Environ) -> None:
+    for key in [key for key in environ if key.startswith(_OWN_KEYS)]:
+        del environ[key]
+
+
+def _correct_remote_user(environ: Environ, identity: str) -> None:
+    """Leave out what an anonymous request must not have, and names that an environ cannot carry (PEP 3333)."""
+    if not identity:
+        del environ["AUTH_TYPE"]
+    try:
+        identity.encode("latin-1")
+    except UnicodeEncodeError:
+        identity = ""
+    if not identity or not identity.isprintable():
+        del environ["REMOTE_USER"]
+
+
+def _request(environ: Environ, credential: str | None) -> Request:
+    # PEP 3333 hands bytes over as latin-1; a path that is not UTF-8 has no meaning that we could match.
+    path = environ.get("PATH_INFO", "")
+    try:
+        decoded: str | None = path.encode("latin-1").decode()
+    except UnicodeError:
+        decoded = None
+    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        path=environ.get("SCRIPT_NAME", "") + (path if decoded is None else decoded),
+        path_in_app=decoded,
+        raw_path=raw.partition("?")[0].encode("latin-1", "replace"),
+        credential=credential,
+        origins=_values(environ, "HTTP_ORIGIN"),
+        asked_methods=_values(environ, "HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
+        scheme=environ["wsgi.url_scheme"],
+        peer=environ.get("REMOTE_ADDR", ""),
+        forwarded_proto=environ.get("HTTP_X_FORWARDED_PROTO", ""),
+    )
+
+
+def _values(environ: Environ, key: str) -> tuple[str, ...]:
+    """A header's values: servers join repeated fields by commas, which neither header may contain."""
+    return tuple(value.strip() for value in environ[key].split(",")) if key in environ else ()
+
+
+def _send_reply(reply: Reply, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    start_response(reply.status_line, list(reply.headers))
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
+
+
+if os.environ.get("JWT_APP"):
+    app = JWTMiddleware(target.load(os.environ["JWT_APP"]))
+else:
+
+    def __getattr__(name: str) -> Any:
+        target.missing(__name__, name)
