@@ -139,9 +139,10 @@ class JWTMiddleware:
         if scope["type"] != "lifespan":
             raise ValueError(f"an ASGI scope of type {scope['type']!r} cannot be authenticated, so it is not passed on")
         if self._gate.problem is None:
-            return await self.app(scope, receive, send)
-        await receive()
-        await send({"type": "lifespan.startup.failed", "message": str(self._gate.problem)})
+            await self.app(scope, receive, send)
+        else:
+            await receive()  # lifespan.startup
+            await send({"type": "lifespan.startup.failed", "message": str(self._gate.problem)})
 
 
 def _gate(auth: JWTAuth | None, clock: Clock, settings: dict[str, Any]) -> AnyGate:

@@ -16,11 +16,11 @@ tells an operator which setting it met. Neither ever holds a token; neither is s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import ClassVar
 
 
-class Reason(str, Enum):
+class Reason(StrEnum):
     """Why a request did not pass: the closed list of codes found in logs and on exceptions."""
 
     MISSING = "missing"
@@ -36,7 +36,7 @@ class Reason(str, Enum):
     BAD_SIGNATURE = "bad_signature"
     MISSING_CLAIM = "missing_claim"
     BAD_CLAIM = "bad_claim"
-    NOT_AN_ACCESS_TOKEN = "not_an_access_token"
+    NOT_AN_ACCESS_TOKEN = "not_an_access_token"  # noqa: S105 - a reason
     SENDER_CONSTRAINED = "sender_constrained"
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
@@ -48,9 +48,6 @@ class Reason(str, Enum):
 
     STORE_UNAVAILABLE = "store_unavailable"
     MISCONFIGURED = "misconfigured"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 def shown(value: object, limit: int = 80) -> str:
@@ -120,14 +117,14 @@ class NoCredential(Refused):
 
 
 class InvalidRequest(Refused):
-    """The credential is not exactly the scheme, one space and one token, or there are several (RFC 6750 section 3.1)."""
+    """The credential is not exactly scheme, space and token, or there are several (RFC 6750 section 3.1)."""
 
     status = 400
     code = "invalid_request"
 
 
 class InvalidToken(Refused):
-    """The token is malformed, not signed by a key of ours, expired, revoked, or not meant for us (RFC 6750 section 3.1)."""
+    """The token is malformed, not signed by us, expired, revoked, or not meant for us (RFC 6750 section 3.1)."""
 
     status = 401
     code = "invalid_token"

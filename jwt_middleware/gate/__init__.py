@@ -1,0 +1,1 @@
+"""One request: let it in as somebody, or answer it."""

@@ -45,10 +45,11 @@ class Extractor:
             )
         token = raw[start:]
         if not _B64TOKEN.fullmatch(token):
-            raise InvalidRequest(
-                Reason.MALFORMED_CREDENTIAL, f"{self._name} is not exactly {self._scheme or 'a token'}, one space, one token"
-            )
+            raise InvalidRequest(Reason.MALFORMED_CREDENTIAL, f"{self._name} is not exactly {self._form()}")
         return token
+
+    def _form(self) -> str:
+        return f"{self._scheme}, one space, one token" if self._scheme else "one token"
 
     def _refuse_scheme(self, raw: bytes) -> None:
         parts = [_SCHEME.match(part.strip(" \t"))[0] for part in raw.decode("latin-1").split(",")]  # type: ignore[index]

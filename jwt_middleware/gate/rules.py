@@ -1,7 +1,7 @@
-"""Which paths need a token: all, but for those named as exempt or optional.
+r"""Which paths need a token: all, but for those named as exempt or optional.
 
 A path is matched as the app will see it, and only if it can be read in one way. Dot segments, `//`,
-`\\`, `;`, control characters and encoded separators have opened more doors than any cipher: a
+`\`, `;`, control characters and encoded separators have opened more doors than any cipher: a
 path with any of them is never exempt. Deny by default.
 """
 
@@ -19,7 +19,7 @@ _ENCODED = re.compile(rb"%(?:[01][0-9a-f]|2[ef5]|3b|5c|7f)", re.IGNORECASE)
 class Need(Enum):
     """What a path asks of a request."""
 
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - a need
     OPTIONAL = "optional"
     NOTHING = "nothing"
 

@@ -56,8 +56,14 @@ class ClaimsPolicy:
         self._check_origin(claims)
         self._check_times(claims, now)
         scopes = _scopes(_first(claims, self._scope_claims))
-        roles = () if self._roles_heads.isdisjoint(claims) else _names(_first(claims, self._roles_claims), "JWT_ROLES_CLAIMS")
-        return User(self._identity(claims), claims, scopes, roles, Granted(("authenticated", *scopes)))
+        roles = () if self._roles_heads.isdisjoint(claims) else _first(claims, self._roles_claims)
+        return User(
+            self._identity(claims),
+            claims,
+            scopes,
+            _names(roles, "JWT_ROLES_CLAIMS"),
+            Granted(("authenticated", *scopes)),
+        )
 
     def _explain_presence(self, claims: Claims) -> NoReturn:
         missing = sorted(self._required - claims.keys())

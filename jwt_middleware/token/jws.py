@@ -84,7 +84,8 @@ def parse(data: bytes) -> Claims:
 
 def _without_escapes(text: str) -> Claims:
     """The common case, at twice the speed. Without escapes every string costs two quotes, so a member
-    that replaced another of the same name leaves quotes that nothing in the result accounts for."""
+    that replaced another of the same name leaves quotes that nothing in the result accounts for.
+    """
     found, end = _scan(text, 0)
     if end != len(text) or type(found) is not dict:
         raise ValueError("not one object")

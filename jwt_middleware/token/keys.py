@@ -25,6 +25,7 @@ _ED25519 = ("EdDSA", "Ed25519")  # one algorithm under two names (RFC 8037 secti
 HMAC = {"HS256": 32, "HS384": 48, "HS512": 64}  # and the least bytes of a secret (RFC 7518 section 3.2)
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+GENERATED = ("RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA")
 ALGORITHMS = (*HMAC, *_RSA, *_CURVES.values(), *_ED25519)
 
 _MAX_CANDIDATES = 4  # how many signatures one token without a kid may make us check
@@ -112,7 +113,8 @@ class KeySet:
             return fitting
         if named is not None:
             raise InvalidToken(Reason.WRONG_ALGORITHM, f"token has alg={shown(alg)}, its key is for {named.names[0]}")
-        raise InvalidToken(Reason.UNKNOWN_KEY, f"token has kid={shown(kid)}, known: {shown(sorted(map(str, self._by_kid)))}")
+        known = shown(sorted(map(str, self._by_kid)))
+        raise InvalidToken(Reason.UNKNOWN_KEY, f"token has kid={shown(kid)}, known: {known}")
 
     def _accepted(self) -> str:
         return ",".join(sorted(self.algorithms)) or "none"
@@ -152,7 +154,7 @@ def _load_pem(pem: bytes) -> tuple[Any, Any]:
             return None, x509.load_pem_x509_certificate(pem).public_key()
         return None, serialization.load_pem_public_key(pem)
     except TypeError:
-        raise KeyProblem("is an encrypted private key: give it without a passphrase, as a file only we can read") from None
+        raise KeyProblem("is an encrypted private key: give it without a passphrase") from None
     except Exception:  # noqa: BLE001 - cryptography raises ValueError, UnsupportedAlgorithm and its own, by version
         raise KeyProblem("is not a PEM key that we understand") from None
 
@@ -224,6 +226,20 @@ def _one_of(fitting: Sequence[str], allowed: Sequence[str]) -> str:
     if len(common) > 1 and not set(common) <= set(_ED25519):
         raise KeyProblem(f"fits several of JWT_ALGORITHMS ({', '.join(common)}): a key has one (RFC 8725 section 3.1)")
     return common[0]
+
+
+def generate(algorithm: str) -> bytes:
+    """Make a new private key for one of `GENERATED`, as PEM (PKCS #8)."""
+    if algorithm == "EdDSA":
+        made: Any = ed25519.Ed25519PrivateKey.generate()
+    elif algorithm in _CURVES.values():
+        curves = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
+        made = ec.generate_private_key(curves[algorithm])
+    else:
+        made = rsa.generate_private_key(65537, 3072)
+    encoding, no_passphrase = serialization.Encoding.PEM, serialization.NoEncryption()
+    pem: bytes = made.private_bytes(encoding, serialization.PrivateFormat.PKCS8, no_passphrase)
+    return pem
 
 
 def to_jwk(key: Key) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""HMAC secrets that are none: public keys, placeholders, file names (threats: CVE-2022-29217, CVE-2026-48526 and kin)."""
+"""HMAC secrets that are none: public keys, placeholders, file names (CVE-2022-29217, CVE-2026-48526 and kin)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import binascii
 import os
 import re
+from pathlib import Path
 
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
@@ -14,7 +15,8 @@ ADVICE = "make a good one with: jwt-middleware keys new"
 
 _PLACEHOLDERS = (
     "changeme", "changethis", "replaceme", "replacethis", "placeholder", "yoursecret", "yoursupersecret",
-    "your256bit", "your384bit", "your512bit", "atleast256bits", "atleast384bits", "atleast512bits", "mysecret", "supersecret", "topsecret",
+    "your256bit", "your384bit", "your512bit", "atleast256bits", "atleast384bits", "atleast512bits",
+    "mysecret", "supersecret", "topsecret",
     "verysecret", "secretkeyhere", "insertsecret", "insertyour", "thisisasecret", "thisisnotasecret", "keepitsecret",
     "secretsecret", "donotuse", "dontuse", "examplesecret", "examplekey", "jwtsecretkey", "djangoinsecure",
     "notasecret", "password",
@@ -24,7 +26,7 @@ _PLACEHOLDERS = (
 def objection(secret: bytes) -> str | None:
     """Say why a secret may not be used, or return `None`. Length is judged with the algorithm."""
     if _is_a_key(secret):
-        return "is a public or private key (PEM, DER, SSH or JWK), not a secret: use JWT_PUBLIC_KEY, JWT_PRIVATE_KEY or JWT_JWKS_FILE"
+        return "is a public or private key, not a secret: use JWT_PUBLIC_KEY, JWT_PRIVATE_KEY or JWT_JWKS_FILE"
     if _is_a_path(secret):
         return "is the path of a file, not a secret: use JWT_SECRET_KEY_FILE"
     if _is_predictable(secret):
@@ -55,7 +57,7 @@ def _from_base64(secret: bytes) -> bytes:
 
 
 def _is_a_path(secret: bytes) -> bool:
-    return secret.startswith(b"file:") or (b"\0" not in secret and os.path.exists(secret))
+    return secret.startswith(b"file:") or (b"\0" not in secret and Path(os.fsdecode(secret)).exists())
 
 
 def _is_predictable(secret: bytes) -> bool:

@@ -92,13 +92,14 @@ def _secrets(settings: Settings, problems: list[str]) -> Iterator[Key]:
 
 
 def _secret(secret: bytes, settings: Settings) -> Key:
+    try:
+        key = keys.from_secret(secret, settings.algorithms)
+    except KeyProblem as problem:
+        raise KeyProblem(f"{problem}; {secrets.ADVICE}") from None
     objection = secrets.objection(secret)
     if objection:
         raise KeyProblem(objection)
-    try:
-        return keys.from_secret(secret, settings.algorithms)
-    except KeyProblem as problem:
-        raise KeyProblem(f"{problem}; {secrets.ADVICE}") from None
+    return key
 
 
 def _public(settings: Settings, problems: list[str]) -> Iterator[Key]:
@@ -118,7 +119,7 @@ def _private(settings: Settings, problems: list[str]) -> Iterator[Key]:
         if key.private is None:
             problems.append("JWT_PRIVATE_KEY holds a public key: set JWT_PUBLIC_KEY instead")
         elif settings.public_key and not _is_its_public_half(settings.public_key, key):
-            problems.append("JWT_PUBLIC_KEY is not the public half of JWT_PRIVATE_KEY: we could not verify what we sign")
+            problems.append("JWT_PUBLIC_KEY is not the public half of JWT_PRIVATE_KEY")
         else:
             yield key
 

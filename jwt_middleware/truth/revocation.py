@@ -41,7 +41,9 @@ class Revocation:
 
     good_until = 0.0
 
-    def __init__(self, store: Store, issuer: str | None, max_lifetime: float | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, issuer: str | None, max_lifetime: float | None, clock: Callable[[], float]
+    ) -> None:
         self._store = store
         self._issuer = issuer or "-"
         self._kept = inf if max_lifetime is None else max_lifetime + SLACK

@@ -1,0 +1,45 @@
+"""Every behaviour is checked through both adapters: `protect` makes the same gate in either world."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.worlds import SECRET, WORLDS, Clock, World
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees settings of the machine it runs on."""
+    for name in [name for name in os.environ if name.startswith("JWT_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still."""
+    return Clock()
+
+
+@pytest.fixture(params=WORLDS, ids=lambda world: world.name)
+def protect(request: pytest.FixtureRequest, clock: Clock) -> Iterator[Callable[..., World]]:
+    """Make a protected app: `protect(issuer=…)`, with a secret and the test's clock unless told otherwise."""
+    made: list[World] = []
+
+    def make(**settings: Any) -> World:
+        keys = {"secret_key", "private_key", "public_key", "keys_dir", "jwks_file", "auth"}
+        if not keys & settings.keys():
+            settings["secret_key"] = SECRET
+        if "auth" not in settings:
+            settings.setdefault("clock", clock)
+        world = request.param(**settings)
+        made.append(world)
+        return world
+
+    yield make
+    for world in made:
+        if world.name == "asgi":
+            world.runner.close()
