@@ -37,7 +37,9 @@ class Answer:
     @property
     def user(self) -> User:
         """The user that the app saw; the app must have been called once."""
-        assert len(self.seen) == 1, f"the app was called {len(self.seen)} times, the answer is {self.status} {self.body!r}"
+        assert len(self.seen) == 1, (
+            f"the app was called {len(self.seen)} times, the answer is {self.status} {self.body!r}"
+        )
         return self.seen[0].user
 
     @property

@@ -6,7 +6,6 @@ import base64
 import binascii
 import os
 import re
-from pathlib import Path
 
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
@@ -57,7 +56,7 @@ def _from_base64(secret: bytes) -> bytes:
 
 
 def _is_a_path(secret: bytes) -> bool:
-    return secret.startswith(b"file:") or (b"\0" not in secret and Path(os.fsdecode(secret)).exists())
+    return secret.startswith(b"file:") or (b"\0" not in secret and os.path.exists(secret))  # noqa: PTH110 - Path.exists raises on long names
 
 
 def _is_predictable(secret: bytes) -> bool:
