@@ -19,7 +19,7 @@ $(BIN)/.base: pyproject.toml
 	@touch $@
 
 $(BIN)/.run: $(BIN)/.base
-	@$(BIN)/python -m pip install --quiet --editable ".[redis]" flask
+	@$(BIN)/python -m pip install --quiet --editable ".[redis]" flask waitress
 	@touch $@
 
 $(BIN)/.dev: $(BIN)/.base
@@ -39,6 +39,7 @@ check: $(BIN)/.dev ## lint, types, import order, docs
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -n 0 tests/test_docs.py
 
 fix: $(BIN)/.dev ## put the code into shape
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

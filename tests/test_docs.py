@@ -1,0 +1,136 @@
+"""The documents are true: generated pages are current, links lead somewhere, and the quick start runs as printed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jwt_middleware import Reason
+from jwt_middleware.settings import DECLARATIONS, variable
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_generated_pages_are_current():
+    """`make docs` would change nothing."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        import generate
+    finally:
+        sys.path.pop(0)
+    for path, page in generate.PAGES.items():
+        assert path.read_text("utf-8") == page(), f"{path.name} is stale: make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    """Every relative link names a file of this repository."""
+    for link in re.findall(r"\]\((?!https?://|#)([^)#\s]+)", page.read_text("utf-8")):
+        assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_setting_that_is_named_exists(page):
+    """No page promises a variable that the code does not know."""
+    known = {variable(name) for name in DECLARATIONS} | {f"{variable(name)}_FILE" for name in DECLARATIONS}
+    generic = {"JWT_", "JWT_NAME", "JWT_NAME_FILE", "JWT_ALLOW_", "JWT_REQUIRE"}
+    for name in set(re.findall(r"\bJWT_[A-Z_]*", page.read_text("utf-8"))):
+        assert name in known | generic, name
+
+
+def test_the_architecture_names_every_module():
+    """The drawing shows the house as it stands."""
+    drawing = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    for module in (ROOT / "jwt_middleware").rglob("*.py"):
+        name = module.parent.name if module.stem == "__init__" else module.stem
+        assert name.strip("_") in drawing, module
+
+
+def test_reasons_are_a_closed_list_of_codes():
+    """Dashboards are built on them: lower case, no spaces, none twice."""
+    assert all(re.fullmatch(r"[a-z_]+", reason.value) for reason in Reason)
+    assert len({reason.value for reason in Reason}) == len(Reason)
+
+
+def test_the_flask_quick_start_runs_as_printed(tmp_path):
+    """A stranger copies two blocks and gets what the comments say."""
+    app = next(block for block in blocks("python") if "flask" in block)
+    script = next(block for block in blocks("bash") if "flask run" in block)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (tmp_path / "app.py").write_text(app)
+    waiting = f"for _ in $(seq 100); do curl -s -o /dev/null http://127.0.0.1:{port}/health && break; sleep 0.1; done\n"
+    script = script.replace("127.0.0.1:5000", f"127.0.0.1:{port}").replace("flask run &\n", f"flask run &\n{waiting}")
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "FLASK_RUN_PORT": str(port),
+    }
+    started = time.monotonic()
+    shell = subprocess.Popen(
+        ["bash", "-euc", script + "\nkill $!"],
+        cwd=tmp_path, env=environment, start_new_session=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        output, _ = shell.communicate(timeout=60)
+    finally:
+        if shell.poll() is None:
+            os.killpg(shell.pid, signal.SIGKILL)
+    assert shell.returncode == 0, (output, time.monotonic() - started)
+    assert re.search("HTTP/1.1 401 unauthorized", output, re.IGNORECASE)
+    assert 'WWW-Authenticate: Bearer realm="api"' in output
+    assert re.search(r'{"hello":\s*"ada"}', output), output
+
+
+def test_the_fastapi_quick_start_runs_as_printed(tmp_path, monkeypatch):
+    """The other block, through FastAPI's own client."""
+    from starlette.testclient import TestClient
+
+    from jwt_middleware.cli import main
+
+    block = next(block for block in blocks("python") if "fastapi" in block)
+    monkeypatch.setenv("JWT_SECRET_KEY", "nV8vQ2kD5xJtC0aZpY7rLwE3uHbG6mFs")
+    names: dict[str, object] = {"__name__": "app"}
+    exec(compile(block, "README.md", "exec"), names)
+    token = names["auth"].issue("ada", scope="read")
+    with TestClient(names["app"]) as client:
+        assert client.get("/").status_code == 401
+        answer = client.get("/", headers={"Authorization": f"Bearer {token}"})
+    assert answer.json() == {"hello": "ada", "scopes": ["read"]}
+    assert main(["token", "verify", token]) == 0
+
+
+def test_the_sign_in_block_runs_as_printed(tmp_path, monkeypatch):
+    """Issue, verify and revoke, as the README shows them."""
+    import contextvars
+
+    block = next(block for block in blocks("python") if "auth.revoke(" in block)
+    monkeypatch.setenv("JWT_SECRET_KEY", "nV8vQ2kD5xJtC0aZpY7rLwE3uHbG6mFs")
+    monkeypatch.setenv("JWT_STORE_URL", f"sqlite:///{tmp_path}/store.db")
+
+    def run() -> None:
+        before, revoke, after = block.partition("auth.revoke(current_user())")
+        names: dict[str, object] = {}
+        exec(before, names)
+        from jwt_middleware.user import set_current
+
+        set_current(names["auth"].verify(names["token"]))
+        exec(revoke + after, names)
+
+    contextvars.Context().run(run)
