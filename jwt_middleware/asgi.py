@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from jwt_middleware import target
@@ -124,7 +124,7 @@ class JWTMiddleware:
         return await self.app(scope, receive, send)
 
     async def _admit(self, scope: Scope, credential: bytes | None, receive: Receive, send: Send) -> User | None:
-        request = _request(scope, credential)
+        request = _ASGIRequest(scope, credential)
         try:
             return await self._gate.admit(request)
         except (Refused, Unavailable) as refusal:
@@ -166,25 +166,43 @@ def _inside_event_loop() -> bool:
     return True
 
 
-def _request(scope: Scope, credential: bytes | None) -> Request:
-    path = scope["path"]
-    client = scope.get("client") or ("",)
-    return Request(
-        method=scope.get("method", "WEBSOCKET"),
-        path=path,
-        path_in_app=below_mount(path, scope.get("root_path", "")),
-        raw_path=(scope.get("raw_path") or b"").partition(b"?")[0],
-        credential=credential,
-        origins=_values(scope, b"origin"),
-        asked_methods=_values(scope, b"access-control-request-method"),
-        scheme=scope.get("scheme", "http"),
-        peer=client[0] or "",
-        forwarded_proto=",".join(_values(scope, b"x-forwarded-proto")),
-    )
+class _ASGIRequest(Request):
+    __slots__ = ("_scope",)
 
+    def __init__(self, scope: Scope, credential: bytes | None) -> None:
+        super().__init__(credential)
+        self._scope = scope
 
-def _values(scope: Scope, name: bytes) -> tuple[str, ...]:
-    return tuple(value.decode("latin-1") for key, value in scope["headers"] if key == name)
+    @property
+    def method(self) -> str:
+        return str(self._scope.get("method", "WEBSOCKET"))
+
+    @property
+    def path(self) -> str:
+        return str(self._scope["path"])
+
+    @property
+    def path_in_app(self) -> str | None:
+        return below_mount(self.path, self._scope.get("root_path", ""))
+
+    @property
+    def raw_path(self) -> bytes:
+        raw: bytes = self._scope.get("raw_path") or b""
+        return raw.partition(b"?")[0]
+
+    @property
+    def scheme(self) -> str:
+        return str(self._scope.get("scheme", "http"))
+
+    @property
+    def peer(self) -> str:
+        client = self._scope.get("client")
+        return str(client[0] or "") if client else ""
+
+    def values(self, name: str) -> Sequence[str]:
+        wanted = name.encode()
+        found = (value.decode("latin-1") for key, value in self._scope["headers"] if key == wanted)
+        return [value.strip() for joined in found for value in joined.split(",")]  # as a WSGI server hands them over
 
 
 async def _send_reply(kind: str, reply: Reply, send: Send, *, with_body: bool = True) -> None:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", re.ASCII)
+_DURATION = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([smhdw]?)", re.ASCII)
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_SIZE = re.compile(r"(\d+)\s*(|B|KiB|MiB|GiB)", re.ASCII)
+_SIZE = re.compile(r"(\d{1,15})\s*(|B|KiB|MiB|GiB)", re.ASCII)
 _UNIT_BYTES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_HUGE = 10**15  # seconds or bytes that nobody means, and whose digits Python may refuse to read
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
@@ -64,7 +65,7 @@ def seconds(minimum: float, maximum: float = inf) -> Callable[[object], float]:
 
     def parser(value: object) -> float:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            number = float(value)
+            number = float(value) if abs(value) < _HUGE else inf
         else:
             match = _DURATION.fullmatch(text(value))
             if match is None:
@@ -142,7 +143,10 @@ def pem(value: object) -> str:
 
 def path(value: object) -> Path:
     """Take a path in the file system."""
-    return value if isinstance(value, Path) else Path(text(value)).expanduser()
+    try:
+        return value if isinstance(value, Path) else Path(text(value)).expanduser()
+    except RuntimeError:
+        raise ValueError("begins with the home folder of a user that there is not") from None
 
 
 def header_name(value: object) -> str:
@@ -181,11 +185,18 @@ def paths(value: object) -> tuple[str, ...]:
 def origins(value: object) -> tuple[str, ...]:
     """Take web origins (RFC 6454): scheme, host and port, each written out."""
     found = names(value)
-    for origin in found:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or "*" in origin:
-            raise ValueError("takes origins such as https://app.example, each written out, without a path")
+    if not all(map(_is_origin, found)):
+        raise ValueError("takes origins such as https://app.example, each written out, without a path")
     return found
+
+
+def _is_origin(origin: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    written_out = origin == f"{parts.scheme}://{parts.netloc}"
+    return parts.scheme in ("http", "https") and written_out and bool(parts.netloc) and not set("*@") & set(origin)
 
 
 def networks(value: object) -> tuple[Any, ...]:

@@ -47,7 +47,7 @@ def setting(
 ) -> Any:
     """Declare a setting as a dataclass field. `shown` is its default as the docs print it."""
     declaration = Declaration(parser, area, help, str(default) if shown is None else shown, secret, from_file)
-    return dataclasses.field(default=default, metadata={"declaration": declaration})
+    return dataclasses.field(default=default, repr=not secret, metadata={"declaration": declaration})
 
 
 KEYS, POLICY, PLACE, PASS = "Keys", "Token policy", "Where the token is", "Who may pass"
@@ -235,7 +235,9 @@ def load(environ: Mapping[str, str], keywords: Mapping[str, object]) -> Loaded:
 
 
 def _reason(error: ValueError | OSError) -> str:
-    return f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror}"
+    return "is not UTF-8 text" if isinstance(error, UnicodeError) else str(error)  # whose own text holds some of it
 
 
 def _find(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from jwt_middleware import target
@@ -113,7 +113,7 @@ class JWTMiddleware:
         credential = environ.get(self._header)
         user = None if credential is None or self._guarded else self._recall(credential)
         if user is None:
-            request = _request(environ, credential)
+            request = _WSGIRequest(environ, credential)
             try:
                 user = run(self._gate.admit(request))
             except (Refused, Unavailable) as refusal:
@@ -147,31 +147,49 @@ def _correct_remote_user(environ: Environ, identity: str) -> None:
         del environ["REMOTE_USER"]
 
 
-def _request(environ: Environ, credential: str | None) -> Request:
-    # PEP 3333 hands bytes over as latin-1; a path that is not UTF-8 has no meaning that we could match.
-    path = environ.get("PATH_INFO", "")
-    try:
-        decoded: str | None = path.encode("latin-1").decode()
-    except UnicodeError:
-        decoded = None
-    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
-    return Request(
-        method=environ["REQUEST_METHOD"],
-        path=environ.get("SCRIPT_NAME", "") + (path if decoded is None else decoded),
-        path_in_app=decoded,
-        raw_path=raw.partition("?")[0].encode("latin-1", "replace"),
-        credential=credential,
-        origins=_values(environ, "HTTP_ORIGIN"),
-        asked_methods=_values(environ, "HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
-        scheme=environ["wsgi.url_scheme"],
-        peer=environ.get("REMOTE_ADDR", ""),
-        forwarded_proto=environ.get("HTTP_X_FORWARDED_PROTO", ""),
-    )
+class _WSGIRequest(Request):
+    __slots__ = ("_environ",)
 
+    def __init__(self, environ: Environ, credential: str | None) -> None:
+        super().__init__(credential)
+        self._environ = environ
 
-def _values(environ: Environ, key: str) -> tuple[str, ...]:
-    """A header's values: servers join repeated fields by commas, which neither header may contain."""
-    return tuple(value.strip() for value in environ[key].split(",")) if key in environ else ()
+    @property
+    def method(self) -> str:
+        return str(self._environ["REQUEST_METHOD"])
+
+    @property
+    def path(self) -> str:
+        path = self.path_in_app
+        below = self._environ.get("PATH_INFO", "") if path is None else path
+        return f"{self._environ.get('SCRIPT_NAME', '')}{below}"
+
+    @property
+    def path_in_app(self) -> str | None:
+        # PEP 3333 hands bytes over as latin-1; a path that is not UTF-8 has no meaning that we could match.
+        path: str = self._environ.get("PATH_INFO", "")
+        try:
+            return path.encode("latin-1").decode()
+        except UnicodeError:
+            return None
+
+    @property
+    def raw_path(self) -> bytes:
+        raw: str = self._environ.get("RAW_URI") or self._environ.get("REQUEST_URI") or ""
+        return raw.partition("?")[0].encode("latin-1", "replace")
+
+    @property
+    def scheme(self) -> str:
+        return str(self._environ["wsgi.url_scheme"])
+
+    @property
+    def peer(self) -> str:
+        return str(self._environ.get("REMOTE_ADDR", ""))
+
+    def values(self, name: str) -> Sequence[str]:
+        # Servers join repeated fields by commas, which none of the headers that we look at may contain.
+        joined = self._environ.get("HTTP_" + name.upper().replace("-", "_"))
+        return [] if joined is None else [value.strip() for value in joined.split(",")]
 
 
 def _send_reply(reply: Reply, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -309,6 +309,7 @@ class TestCORS:
             pytest.param("OPTIONS", PREFLIGHT[:1], id="no-asked-method"),
             pytest.param("OPTIONS", PREFLIGHT[1:], id="no-origin"),
             pytest.param("OPTIONS", (*PREFLIGHT, PREFLIGHT[0]), id="two-origins"),
+            pytest.param("OPTIONS", (("Origin", f"{ORIGIN}, {ORIGIN}"), PREFLIGHT[1]), id="two-origins-joined"),
             pytest.param("OPTIONS", (*PREFLIGHT, PREFLIGHT[1]), id="two-asked-methods"),
             pytest.param("OPTIONS", (*PREFLIGHT, ("Authorization", "Bearer junk")), id="with-a-credential"),
             pytest.param("OPTIONS", (*PREFLIGHT, ("Authorization", "Basic junk")), id="with-another-credential"),

@@ -34,12 +34,13 @@ def _revoker() -> Revocation:
 @click.argument("token", metavar="TOKEN|JTI")
 def token(token: str) -> None:
     """Revoke one token, given as the token itself or as its jti."""
-    auth = JWTAuth()
+    core = JWTAuth().core
+    revoker = core.revoker  # first: with it in force every good token has a jti
     if token.count(".") == 2:
-        jti, expires = revocable(auth.core.verifier.verify(token.encode("ascii", "replace")))
-        _do(auth.core.revoker.revoke_token(jti, expires), f"token {jti}")
+        jti, expires = revocable(core.verifier.verify(token.encode("ascii", "replace")))
+        _do(revoker.revoke_token(jti, expires), f"token {jti}")
     else:
-        _do(auth.core.revoker.revoke_token(token), f"token {token}")
+        _do(revoker.revoke_token(token), f"token {token}")
 
 
 @revoke.command()

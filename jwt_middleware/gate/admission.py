@@ -5,7 +5,8 @@ An adapter asks `recall` first, unless the gate is `guarded`; everything else is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
 from jwt_middleware.errors import ConfigurationError, InvalidRequest, NoCredential, Reason, Refused, Unavailable
@@ -19,47 +20,66 @@ from jwt_middleware.settings import Settings
 from jwt_middleware.user import ANONYMOUS, User
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the gate looks at, from either protocol.
+class Request(ABC):
+    """What the gate looks at: a view of a scope or an environ, read only as far as a decision needs it.
 
     Attributes:
-        method: as it was sent; `WEBSOCKET` for a handshake.
-        path: decoded, for the log.
-        path_in_app: decoded and relative to the app; `None` where that cannot be told.
-        raw_path: as it was sent, where the server tells.
-        credential: the header that carries the token, as the server gave it.
-        origins: the values of `Origin`.
-        asked_methods: the values of `Access-Control-Request-Method`.
-        scheme: of the connection that the server accepted.
-        peer: the address at the other end of it, empty for a Unix socket.
-        forwarded_proto: the values of `X-Forwarded-Proto`, joined by commas.
+        credential: the header that carries the token, as the server gave it; several joined by a comma.
     """
 
-    method: str
-    path: str
-    path_in_app: str | None
-    raw_path: bytes
-    credential: Credential | None
-    origins: tuple[str, ...]
-    asked_methods: tuple[str, ...]
-    scheme: str
-    peer: str
-    forwarded_proto: str
+    __slots__ = ("credential",)
+
+    def __init__(self, credential: Credential | None) -> None:
+        self.credential = credential
+
+    @property
+    @abstractmethod
+    def method(self) -> str:
+        """The method as it was sent; `WEBSOCKET` for a handshake."""
+
+    @property
+    @abstractmethod
+    def path(self) -> str:
+        """The decoded path, for the log."""
+
+    @property
+    @abstractmethod
+    def path_in_app(self) -> str | None:
+        """The decoded path relative to the app; `None` where that cannot be told."""
+
+    @property
+    @abstractmethod
+    def raw_path(self) -> bytes:
+        """The path as it was sent, without the query, where the server tells."""
+
+    @property
+    @abstractmethod
+    def scheme(self) -> str:
+        """The scheme of the connection that the server accepted."""
+
+    @property
+    @abstractmethod
+    def peer(self) -> str:
+        """The address at the other end of it; empty for a Unix socket."""
+
+    @abstractmethod
+    def values(self, name: str) -> Sequence[str]:
+        """Return the values of a header, by its lower-case name."""
 
     @property
     def origin(self) -> str | None:
         """The one origin it names, if it names one."""
-        return self.origins[0] if len(self.origins) == 1 else None
+        origins = self.values("origin")
+        return origins[0] if len(origins) == 1 else None
 
     @property
     def is_preflight(self) -> bool:
         """Whether it is a CORS preflight: exactly OPTIONS, one origin, one asked method, no credential."""
         return (
-            self.method == "OPTIONS"
-            and self.credential is None
-            and len(self.origins) == 1
-            and len(self.asked_methods) == 1
+            self.credential is None
+            and self.method == "OPTIONS"
+            and len(self.values("origin")) == 1
+            and len(self.values("access-control-request-method")) == 1
         )
 
 
@@ -107,11 +127,11 @@ class Gate:
             raise
 
     async def _user(self, request: Request) -> User:
-        known = self.recall(request.credential) if request.credential is not None else None
+        known = self.recall(request.credential) if self.guarded and request.credential is not None else None
         return known or await self._authenticator.authenticate(request.credential)
 
     def _check_transport(self, request: Request) -> None:
-        if not self._transport.is_secure(request.scheme, request.peer, request.forwarded_proto):
+        if not self._transport.is_secure(request.scheme, request.peer, request.values("x-forwarded-proto")):
             seen = f"scheme {request.scheme} from {request.peer or 'a Unix socket'}"
             raise InvalidRequest(Reason.INSECURE_TRANSPORT, f"{seen}, JWT_REQUIRE_HTTPS=true (JWT_TRUSTED_PROXIES?)")
 

@@ -16,16 +16,16 @@ class Transport:
         self._unix = "unix" in trusted_proxies
         self._networks = tuple(network for network in trusted_proxies if network != "unix")
 
-    def is_secure(self, scheme: str, peer: str, forwarded_proto: str) -> bool:
+    def is_secure(self, scheme: str, peer: str, forwarded_proto: Sequence[str]) -> bool:
         """Tell whether every hop that we know of was encrypted.
 
         Args:
             scheme: what the server says of the connection it accepted.
             peer: the address at its other end, empty for a Unix socket.
-            forwarded_proto: all values of `X-Forwarded-Proto`, joined by commas; empty if none.
+            forwarded_proto: the values of `X-Forwarded-Proto`, each of which may list several hops.
         """
         if forwarded_proto and self._is_trusted(peer):
-            return all(hop.strip().lower() in _SECURE for hop in forwarded_proto.split(","))
+            return all(hop.strip().lower() in _SECURE for value in forwarded_proto for hop in value.split(","))
         return scheme in _SECURE
 
     def _is_trusted(self, peer: str) -> bool:

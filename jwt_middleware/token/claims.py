@@ -88,7 +88,7 @@ class ClaimsPolicy:
         audience = claims.get("aud")
         if type(audience) is str:
             audience = (audience,)
-        elif audience is not None and not _is_texts(audience):
+        elif "aud" in claims and not _is_texts(audience):
             raise InvalidToken(Reason.BAD_CLAIM, f"token has aud={shown(audience)}, neither a text nor a list of texts")
         if not self._any_audience and not self._is_ours(audience):
             raise InvalidToken(Reason.WRONG_AUDIENCE, f"token has aud={_listed(audience)}, {self._wanted()}")
@@ -189,8 +189,10 @@ def _first(claims: Claims, lookups: Sequence[_Lookup]) -> Any:
         if path:
             value: Any = claims
             for step in path:
-                value = value.get(step) if isinstance(value, dict) else None
-            if value is not None:
+                if not isinstance(value, dict) or step not in value:
+                    break
+                value = value[step]
+            else:
                 return value
     return ()
 
@@ -220,6 +222,8 @@ def problems(settings: Settings, *, symmetric: bool) -> list[str]:
             "JWT_AUDIENCE is required with public keys: without it a token for any other service of this issuer "
             "would pass (JWT_ALLOW_ANY_AUDIENCE=true accepts that)"
         )
+    if not set(settings.token_types) - {"id_token"}:
+        found.append("JWT_TOKEN_TYPES names no type: no token would pass")
     if "strict" in settings.token_types and not (settings.issuer and settings.audience):
         found.append("JWT_TOKEN_TYPES=strict needs JWT_ISSUER and JWT_AUDIENCE (RFC 9068 section 4)")
     if settings.max_lifetime is not None and settings.access_token_expires > settings.max_lifetime:

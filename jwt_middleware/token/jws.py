@@ -149,6 +149,15 @@ def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+def _number(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise ValueError("a number too large to be one")  # 1e400 is read as infinity, which json.dumps cannot write
+    return number
+
+
 # The decoder's own `decode` spends two regular expressions on the white space around the value.
-_scan: Scan = json.JSONDecoder(parse_constant=_constant).scan_once  # type: ignore[attr-defined]
-_scan_pairs: Scan = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant).scan_once  # type: ignore[attr-defined]
+_scan: Scan = json.JSONDecoder(parse_float=_number, parse_constant=_constant).scan_once  # type: ignore[attr-defined]
+_scan_pairs: Scan = json.JSONDecoder(  # type: ignore[attr-defined]
+    object_pairs_hook=_members, parse_float=_number, parse_constant=_constant
+).scan_once

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -28,7 +28,7 @@ _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 GENERATED = ("RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA")
 ALGORITHMS = (*HMAC, *_RSA, *_CURVES.values(), *_ED25519)
 
-_MAX_CANDIDATES = 4  # how many signatures one token without a kid may make us check
+MAX_CANDIDATES = 4  # how many signatures one token without a kid may make us check
 _PUBLIC_MEMBERS = ("kty", "n", "e", "crv", "x", "y")
 _IMPLEMENTATIONS: dict[str, Algorithm] = get_default_algorithms()
 _IMPLEMENTATIONS["Ed25519"] = _IMPLEMENTATIONS["EdDSA"]
@@ -54,7 +54,7 @@ class KeyProblem(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A verification key, and the signing key behind it if we have that.
+    """A verification key, and the signing key behind it if we have that. Its `repr` holds neither.
 
     Attributes:
         names: the `alg` values it answers to: one algorithm, which may have two names.
@@ -67,8 +67,8 @@ class Key:
 
     names: tuple[str, ...]
     algorithm: Algorithm
-    public: Any
-    private: Any = None
+    public: Any = field(repr=False)
+    private: Any = field(default=None, repr=False)
     kid: str | None = None
     any_kid: bool = True
 
@@ -109,7 +109,7 @@ class KeySet:
         else:
             found = self._loose if kid is not None else self.keys
         fitting = [key for key in found if alg in key.names]
-        if fitting and len(fitting) <= _MAX_CANDIDATES:
+        if fitting and len(fitting) <= MAX_CANDIDATES:
             return fitting
         if named is not None:
             raise InvalidToken(Reason.WRONG_ALGORITHM, f"token has alg={shown(alg)}, its key is for {named.names[0]}")

@@ -10,6 +10,8 @@ import re
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 
+_SSH = (b"ssh-", b"ecdsa-", b"sk-")  # what an OpenSSH public key begins with, after its length
+_PATHS = (b"file:", b"/run/", b"/etc/", b"/var/", b"/opt/", b"/home/", b"/root/", b"/mnt/", b"./", b"../", b"~/")
 ADVICE = "make a good one with: jwt-middleware keys new"
 
 _PLACEHOLDERS = (
@@ -18,7 +20,8 @@ _PLACEHOLDERS = (
     "mysecret", "supersecret", "topsecret",
     "verysecret", "secretkeyhere", "insertsecret", "insertyour", "thisisasecret", "thisisnotasecret", "keepitsecret",
     "secretsecret", "donotuse", "dontuse", "examplesecret", "examplekey", "jwtsecretkey", "djangoinsecure",
-    "notasecret", "password",
+    "notasecret", "password", "secretkey", "testsecret", "insecure", "ultrasecure",
+    "1234567890", "abcdefghij", "qwertyuiop",
 )  # fmt: skip
 
 
@@ -37,7 +40,8 @@ def _is_a_key(secret: bytes) -> bool:
     squeezed = re.sub(rb"[\s-]+", b"", secret)
     if b"BEGINPUBLIC" in squeezed or (b"BEGIN" in squeezed and b"KEYM" in squeezed):
         return True
-    return any(_pyjwt_objects(candidate) for candidate in (secret, _from_base64(secret)))
+    decoded = _from_base64(secret)
+    return decoded[4:].startswith(_SSH) or any(_pyjwt_objects(candidate) for candidate in (secret, decoded))
 
 
 def _pyjwt_objects(candidate: bytes) -> bool:
@@ -49,14 +53,15 @@ def _pyjwt_objects(candidate: bytes) -> bool:
 
 
 def _from_base64(secret: bytes) -> bytes:
+    plain = re.sub(rb"\s+|=+$", b"", secret).translate(bytes.maketrans(b"-_", b"+/"))
     try:
-        return base64.b64decode(secret, validate=True)
+        return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
     except binascii.Error:
         return b""
 
 
 def _is_a_path(secret: bytes) -> bool:
-    return secret.startswith(b"file:") or (b"\0" not in secret and os.path.exists(secret))  # noqa: PTH110 - Path.exists raises on long names
+    return secret.startswith(_PATHS) or (b"\0" not in secret and os.path.exists(secret))  # noqa: PTH110 - Path.exists raises on long names
 
 
 def _is_predictable(secret: bytes) -> bool:

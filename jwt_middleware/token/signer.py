@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from jwt_middleware.errors import InvalidToken
 from jwt_middleware.settings import Settings
 from jwt_middleware.token import jws
 from jwt_middleware.token.keys import Key
 
+_LONGEST = 100 * 365 * 86400
 _OURS = frozenset({"iss", "aud", "sub", "client_id", "iat", "exp", "jti", "scope", "cnf"})
 
 
@@ -44,20 +46,30 @@ class Signer:
             The compact JWS.
 
         Raises:
-            ValueError: an empty subject, a claim that is ours to set, or a token longer than
-                `JWT_MAX_TOKEN_BYTES`, which we would refuse ourselves.
+            ValueError: an empty subject, a claim that is ours to set, or what we would refuse ourselves: a
+                token longer than `JWT_MAX_TOKEN_BYTES`, a life longer than `JWT_MAX_LIFETIME`, odd JSON.
         """
         own = dict(claims or {})
         _check(subject, own, self._settings.identity_claim)
         now = int(self._clock())
-        lifetime = self._settings.access_token_expires if expires_in is None else expires_in
+        lifetime = self._lifetime(expires_in)
         payload = own | self._fixed | {"sub": subject, self._settings.identity_claim: subject}
         payload |= {"iat": now, "exp": int(now + lifetime), "jti": uuid.uuid4().hex}
         granted = scope if isinstance(scope, str) else " ".join(scope)
         return self._signed(payload | ({"scope": granted} if granted else {}))
 
+    def _lifetime(self, expires_in: float | None) -> float:
+        if expires_in is None:
+            return self._settings.access_token_expires
+        longest = self._settings.max_lifetime or _LONGEST
+        if type(expires_in) not in (int, float) or not 1 <= expires_in <= longest:
+            raise ValueError(f"expires_in must be a number of seconds from 1 to {longest:g} (see JWT_MAX_LIFETIME)")
+        return expires_in
+
     def _signed(self, payload: dict[str, Any]) -> str:
-        message = self._header + b"." + jws.encode(_json(payload))
+        text = _json(payload)
+        _check_readable(text)
+        message = self._header + b"." + jws.encode(text)
         token = message + b"." + jws.encode(self._key.sign(message))
         if len(token) > self._settings.max_token_bytes:
             raise ValueError(f"the token would have {len(token)} bytes, more than JWT_MAX_TOKEN_BYTES")
@@ -65,9 +77,17 @@ class Signer:
 
 
 def _header(key: Key, accepted: tuple[str, ...]) -> dict[str, Any]:
-    lowered = [name.lower() for name in accepted]
-    typ = "JWT" if "jwt" in lowered and not {"at+jwt", "application/at+jwt", "strict"} & set(lowered) else "at+jwt"
-    return {"alg": key.names[0], "typ": typ} | ({"kid": key.kid} if key.kid else {})
+    typ = _type(accepted)
+    header = {"alg": key.names[0]} | ({} if typ == "absent" else {"typ": typ})
+    return header | ({"kid": key.kid} if key.kid else {})
+
+
+def _type(accepted: tuple[str, ...]) -> str:
+    """Choose among the types that we accept ourselves: RFC 9068's where it is one of them."""
+    names = {name.lower().removeprefix("application/"): name for name in accepted if name != "id_token"}
+    if "at+jwt" in names or "strict" in names:
+        return "at+jwt"
+    return "JWT" if "jwt" in names else "absent" if "absent" in names else next(iter(names.values()))
 
 
 def _fixed(settings: Settings) -> dict[str, Any]:
@@ -85,6 +105,13 @@ def _check(subject: str, claims: Mapping[str, Any], identity_claim: str) -> None
     taken = claims.keys() & (_OURS | {identity_claim})
     if taken:
         raise ValueError(f"these claims are ours to set: {', '.join(sorted(taken))}")
+
+
+def _check_readable(payload: bytes) -> None:
+    try:
+        jws.parse(payload)
+    except InvalidToken:
+        raise ValueError("a claim is not plain JSON: a lone surrogate, equal names or deep nesting") from None
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

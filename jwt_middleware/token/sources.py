@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from jwt_middleware.token.keys import Key, KeyProblem, KeySet
 
 MAX_JWKS_BYTES = 512 * 1024
 MAX_JWKS_KEYS = 100
+_VARIABLES = tuple(
+    f"JWT_{name}"
+    for name in ("SECRET_KEY", "PREVIOUS_SECRET_KEYS", "PUBLIC_KEY", "PRIVATE_KEY", "KEYS_DIR", "JWKS_FILE")
+)
 _logger = logging.getLogger("jwt_middleware")
 
 
@@ -28,11 +33,11 @@ class KeyRing:
 
 def load(settings: Settings, problems: list[str]) -> KeyRing:
     """Read all configured keys; every problem is appended to `problems`, naming its variable."""
-    before = len(problems)
     found: list[Key] = []
     for read in (_secrets, _public, _private, _directory, _jwks):
         found += read(settings, problems)
-    _check_together(settings, found, problems, any_failed=len(problems) > before)
+    any_failed = any(problem.startswith(_VARIABLES) for problem in problems)  # or were no text, which settings noted
+    _check_together(settings, found, problems, any_failed=any_failed)
     return KeyRing(KeySet(found), _signing_key(found))
 
 
@@ -57,6 +62,7 @@ def _check_together(settings: Settings, found: list[Key], problems: list[str], *
         problems.append("JWT_PRIVATE_KEY and JWT_KEYS_DIR both hold a signing key: keep one")
     _check_algorithms(settings, found, problems, any_failed)
     _check_kids(found, problems)
+    _check_loose(found, problems)
 
 
 def _check_algorithms(settings: Settings, found: list[Key], problems: list[str], any_failed: bool) -> None:
@@ -73,6 +79,15 @@ def _check_kids(found: list[Key], problems: list[str]) -> None:
     named = [key.kid for key in found if not key.any_kid]
     if len(named) != len(set(named)):
         problems.append("two keys have the same kid: verification could not tell them apart (RFC 7517 section 4.5)")
+
+
+def _check_loose(found: list[Key], problems: list[str]) -> None:
+    loose = Counter(key.names for key in found if key.any_kid)
+    if loose and max(loose.values()) > keys.MAX_CANDIDATES:
+        problems.append(
+            f"more than {keys.MAX_CANDIDATES} keys without a kid do one algorithm (JWT_PREVIOUS_SECRET_KEYS, "
+            "JWT_JWKS_FILE): a token could mean any of them, so none would pass"
+        )
 
 
 def _attempt(name: str, problems: list[str], read: Callable[[], Key]) -> Iterator[Key]:

@@ -29,8 +29,9 @@ class Verifier:
         self._clock = clock
         self._max_bytes = settings.max_token_bytes
         self._types = _accepted_types(settings.token_types)
-        # Header texts that came with a good signature, and the key that made it. An attacker cannot add to it.
-        self._good_headers: dict[bytes, Key] = {}
+        # Header texts that came with a good signature, and the keys they can mean: without a kid all of them, since
+        # the next token with the same header may be another key's. An attacker cannot add to it.
+        self._good_headers: dict[bytes, Sequence[Key]] = {}
 
     def verify(self, token: bytes) -> User:
         """Verify a compact JWS (RFC 7515 section 5.2) and its claims (RFC 7519 section 7.2).
@@ -47,10 +48,8 @@ class Verifier:
         if len(token) > self._max_bytes:
             raise InvalidToken(Reason.TOO_LONG, f"token has {len(token)} bytes, JWT_MAX_TOKEN_BYTES={self._max_bytes}")
         header, payload, signature = jws.split(token)
-        key = self._good_headers.get(header)
-        self._check_signature(
-            header, self._candidates(header) if key is None else (key,), token[: -len(signature) - 1], signature
-        )
+        keys = self._good_headers.get(header) or self._candidates(header)
+        self._check_signature(header, keys, token[: -len(signature) - 1], signature)
         return self._policy.user(jws.parse(jws.decode(payload)), self._clock())
 
     def _candidates(self, header: bytes) -> Sequence[Key]:
@@ -61,7 +60,7 @@ class Verifier:
                 raise InvalidToken(Reason.UNSUPPORTED_HEADER, f"token header has {name}")
         self._check_type(fields)
         alg, kid = fields.get("alg"), fields.get("kid")
-        if type(alg) is not str or (kid is not None and (type(kid) is not str or len(kid) > _MAX_KID)):
+        if type(alg) is not str or ("kid" in fields and (type(kid) is not str or len(kid) > _MAX_KID)):
             raise InvalidToken(Reason.MALFORMED, f"token header has alg={shown(alg)}, kid={shown(kid)}")
         return self._keys.candidates(alg, kid)
 
@@ -78,7 +77,7 @@ class Verifier:
         for key in keys:
             if key.verifies(message, decoded):
                 if len(self._good_headers) < _MAX_HEADERS:
-                    self._good_headers[header] = key
+                    self._good_headers[header] = keys
                 return
         raise InvalidToken(Reason.BAD_SIGNATURE, "no key of ours made this signature")
 
