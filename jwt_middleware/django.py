@@ -4,7 +4,8 @@ Wrap the application with `JWTMiddleware` (in `wsgi.py` or `asgi.py`), and put t
 
     MIDDLEWARE = [..., "jwt_middleware.django.UserMiddleware"]
 
-It takes the place of Django's `AuthenticationMiddleware`, or stands after it and wins. Django under
+It takes the place of Django's `AuthenticationMiddleware`, or stands after it: then a token's user wins,
+and where no token was looked at (an exempt path, such as the admin's) Django's own user stays. Django under
 ASGI passes neither `REMOTE_USER` nor `scope["user"]` on, which is why this lifts the user out of
 the current context. `RemoteUserMiddleware` is not needed, and has dangers of its own: it trusts
 whatever sets `REMOTE_USER`, keeps a session cookie that outlives the token, and creates a user in
@@ -24,7 +25,7 @@ GetResponse = Callable[[Any], Any]
 
 
 class UserMiddleware:
-    """Sets `request.user` to the verified `User` of this request, or to the anonymous one.
+    """Sets `request.user` to the verified `User` of this request, to the anonymous one where nobody else is set.
 
     Args:
         get_response: the next middleware or the view, sync or async.
@@ -41,7 +42,9 @@ class UserMiddleware:
 
     def __call__(self, request: Any) -> Any | Awaitable[Any]:
         """Set the user and pass the request on."""
-        request.user = _user(request)
+        user = _user(request)
+        if user.is_authenticated or not hasattr(request, "user"):
+            request.user = user
         return self.get_response(request)
 
 
