@@ -1,0 +1,204 @@
+"""SQLite as the keeper of marks: one durable file, shared by the workers of one machine; nothing to install.
+
+A read is an indexed look-up of some microseconds and happens where it is asked for, a write waits for the
+disk and is offloaded. Each thread has a connection of its own. None may cross a fork: SQLite's locks belong
+to the process, yet a child takes those it finds in memory for its own, opens the file unlocked, and what it
+writes is lost when the parent closes last (seen). So all connections are closed around a fork and opened
+again on demand.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, sleep, time
+from typing import TypeVar
+from weakref import WeakSet
+
+from jwt_middleware.errors import Unavailable
+from jwt_middleware.truth.io import IO
+from jwt_middleware.truth.redis import SLACK
+
+T = TypeVar("T")
+
+# SQLite itself waits in ever longer steps: a writer was seen to starve for 5 s beside two busy ones, and a change of
+# the journal mode does not wait at all. So it gets short turns, and we ask again until the time-out.
+TURN = 0.002
+SCHEMA = (
+    "PRAGMA synchronous=FULL",
+    "PRAGMA journal_mode=WAL",
+    "CREATE TABLE IF NOT EXISTS marks (item TEXT PRIMARY KEY, mark REAL NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS marks_by_mark ON marks (mark)",
+)
+WRITE = """INSERT INTO marks VALUES (?, ?)
+    ON CONFLICT (item) DO UPDATE SET mark = excluded.mark WHERE abs(excluded.mark) > abs(mark)"""
+FORGET = "DELETE FROM marks WHERE item IN (SELECT item FROM marks WHERE mark > ? AND mark < ? LIMIT 100)"
+
+
+def path_of(url: str) -> Path:
+    """Return the file a URL names: `sqlite:///relative/to/here.db` or `sqlite:////absolute.db`.
+
+    Raises:
+        ValueError: it names none; the text does not repeat the URL.
+    """
+    scheme, _, name = url.partition(":///")
+    if scheme != "sqlite" or not name or name.startswith(":memory:") or set(name) & set("?#"):
+        raise ValueError("JWT_STORE_URL must be like sqlite:///file.db or sqlite:////absolute/file.db")
+    return Path(name)
+
+
+class SQLiteStore:
+    """A `Store` in a file of this machine. Making it opens nothing.
+
+    Params:
+        io: the port; only its `offload` is used.
+        path: the file, made at first use for the owner alone; its directory must exist.
+        timeout: seconds to wait for another process that writes.
+        max_lifetime: the longest a token lives, in seconds; older cut-offs are forgotten. `None` keeps them.
+        clock: returns seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        io: IO,
+        path: str | os.PathLike[str],
+        timeout: float,
+        max_lifetime: float | None,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        self._io = io
+        self._path = str(Path(path).absolute())  # a server may change its directory later
+        self._timeout = timeout
+        self._max_lifetime = max_lifetime
+        self._clock = clock
+        self._local = threading.local()
+
+    async def read(self, items: Sequence[str]) -> Sequence[float | None]:
+        """Return the mark of each item, in order, `None` where there is none.
+
+        Raises:
+            Unavailable: the file cannot be read.
+        """
+        query = f"SELECT item, mark FROM marks WHERE item IN ({','.join('?' * len(items))})"  # noqa: S608 - only `?` are put in
+        marks = self._with_connection(lambda connection: dict(connection.execute(query, items).fetchall()))
+        return [marks.get(item) for item in items]
+
+    async def write(self, marks: Mapping[str, float]) -> None:
+        """Keep these marks, all or none; return when the disk has them.
+
+        Raises:
+            Unavailable: the file cannot be written. Writing again is harmless.
+        """
+        await self._io.offload(lambda: self._with_connection(lambda connection: self._write(connection, marks)))
+
+    def _write(self, connection: sqlite3.Connection, marks: Mapping[str, float]) -> None:
+        now = self._clock()
+        with connection:  # commits, or rolls back
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(WRITE, marks.items())
+            connection.execute(FORGET, (0, now))
+            if self._max_lifetime is not None:
+                connection.execute(FORGET, (self._max_lifetime + SLACK - now, 0))
+
+    def _with_connection(self, use: Callable[[sqlite3.Connection], T]) -> T:
+        until = monotonic() + self._timeout
+        while True:
+            try:
+                with self._seat() as connection:
+                    return use(connection)
+            except (sqlite3.Error, OSError) as error:
+                if not _is_busy(error) or monotonic() > until:
+                    raise Unavailable(f"the store {self._path}: {type(error).__name__} {error}") from error
+            sleep(TURN)
+
+    def _seat(self) -> _Seat:
+        seat: _Seat | None = getattr(self._local, "seat", None)
+        if seat is None:
+            seat = self._local.seat = _Seat(self._path)
+        return seat
+
+
+class _Seat:
+    """One thread's connection, with a lock by which a fork in another thread can close it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._process = 0
+        self.lock = threading.Lock()
+        with _forking:
+            _seats.add(self)
+
+    def __enter__(self) -> sqlite3.Connection:
+        self.lock.acquire()
+        try:
+            return self._opened()
+        except BaseException:
+            self.lock.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self, getpid: Callable[[], int] = os.getpid) -> None:
+        """Close the connection, if it was opened in this process. The default lives until the interpreter ends."""
+        if self._connection is not None and self._process == getpid():
+            self._connection.close()
+            self._connection = None
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is not None and self._process == os.getpid():
+            return self._connection
+        if self._connection is not None:
+            _inherited.append(self._connection)  # a fork no hook of ours saw: not even closing it is safe
+        self._connection, self._process = _open(self._path), os.getpid()
+        return self._connection
+
+
+def _open(path: str) -> sqlite3.Connection:
+    with suppress(FileExistsError):
+        # Only a file that is new: closing any descriptor of an open database would drop this process's locks on it.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    connection = sqlite3.connect(path, timeout=TURN, isolation_level=None, check_same_thread=False)
+    try:
+        for statement in SCHEMA:
+            connection.execute(statement)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_busy(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+_forking = threading.Lock()
+_seats: WeakSet[_Seat] = WeakSet()
+_inherited: list[sqlite3.Connection] = []
+_held: list[_Seat] = []
+
+
+def _before_fork() -> None:
+    _forking.acquire()
+    _held.extend(_seats)
+    for seat in _held:
+        seat.lock.acquire()
+        seat.close()
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().lock.release()
+    if _forking.locked():  # not when C code forked, as uWSGI does
+        _forking.release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
