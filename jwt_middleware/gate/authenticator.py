@@ -50,7 +50,7 @@ class Authenticator:
         known = self.cache.peek(credential) if credential is not None else None
         entry = known or self._verified(self.extractor.token(credential))
         await self._check(entry)
-        if known is None and credential is not None:
+        if known is None and credential is not None and self._cache_seconds:
             self.cache.remember(credential, entry, epoch)
         return entry.user
 

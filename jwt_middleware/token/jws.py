@@ -25,7 +25,6 @@ _PADDING = (b"", b"===", b"==", b"=")
 # The last character of a canonical text holds no stray bits; no text is 4n + 1 long.
 _ANY = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _LAST = (_ANY, b"", b"AQgw", b"AEIMQUYcgkosw048")
-Scan = Callable[[str, int], tuple[Any, int]]
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -42,7 +41,8 @@ def split(token: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _count(token: bytes) -> str:
-    return f"{token.count(b'.') + 1}, some of them empty" if b".." in token else str(token.count(b".") + 1)
+    count = str(token.count(b".") + 1)
+    return f"{count}, some of them empty" if b".." in b".%b." % token else count
 
 
 def decode(part: bytes) -> bytes:
@@ -74,67 +74,36 @@ def parse(data: bytes) -> Claims:
     """
     try:
         text = data.decode().strip(" \t\r\n")
-        found = _with_escapes(text) if "\\" in text else _without_escapes(text)
-        if text.count("{") + text.count("[") <= MAX_DEPTH or _depth_is_bounded(found):
+        found, end = _scan(text, 0)
+        if end == len(text) and type(found) is Claims and _is_sound(text, found):
             return found
     except (ValueError, RecursionError, StopIteration):
         pass
     raise InvalidToken(Reason.MALFORMED, "a part is not one JSON object, or not an unambiguous one")
 
 
-def _without_escapes(text: str) -> Claims:
-    """The common case, at twice the speed. Without escapes every string costs two quotes, so a member
-    that replaced another of the same name leaves quotes that nothing in the result accounts for.
-    """
-    found, end = _scan(text, 0)
-    if end != len(text) or type(found) is not dict:
-        raise ValueError("not one object")
-    claims, strings = _freeze_object(found)
-    if 2 * strings != text.count('"'):
-        raise ValueError("a member twice")
-    return claims
-
-
-def _freeze_object(members: dict[str, Any]) -> tuple[Claims, int]:
-    """Freeze an object and all below it; count the strings in it, names and values."""
-    kinds = list(map(type, members.values()))
-    strings = len(kinds) + kinds.count(str)
-    if list in kinds or dict in kinds:
-        for name, value in members.items():
-            if type(value) is dict or type(value) is list:
-                members[name], inside = _freeze(value)
-                strings += inside
-    return Claims(members), strings
-
-
-def _freeze_array(values: list[Any]) -> tuple[tuple[Any, ...], int]:
-    kinds = list(map(type, values))
-    strings = kinds.count(str)
-    if list in kinds or dict in kinds:
-        for position, value in enumerate(values):
-            if type(value) is dict or type(value) is list:
-                values[position], inside = _freeze(value)
-                strings += inside
-    return tuple(values), strings
-
-
-def _freeze(value: Any) -> tuple[Any, int]:
-    return _freeze_object(value) if type(value) is dict else _freeze_array(value)
-
-
-def _with_escapes(text: str) -> Claims:
-    found, end = _scan_pairs(text, 0)
-    if end != len(text) or type(found) is not Claims:
-        raise ValueError("not one object")
-    if _SURROGATE.search(text):
+def _is_sound(text: str, found: Claims) -> bool:
+    if "\\" in text and _SURROGATE.search(text):
         json.dumps(found, ensure_ascii=False).encode()  # raises on a surrogate without its other half
-    return found
+    return text.count("{") + text.count("[") <= MAX_DEPTH or _depth_is_bounded(found)
 
 
 def _members(pairs: list[tuple[str, Any]]) -> Claims:
-    if len(dict(pairs)) != len(pairs):
+    """Build one object, frozen. The decoder calls this from the inside out, so its objects are frozen already."""
+    members = Claims(pairs)
+    if len(members) != len(pairs):
         raise ValueError("a member twice")
-    return _freeze_object(dict(pairs))[0]
+    if list in map(type, members.values()):
+        for name, value in pairs:
+            if type(value) is list:
+                dict.__setitem__(members, name, _frozen(value))
+    return members
+
+
+def _frozen(values: list[Any]) -> tuple[Any, ...]:
+    if list in map(type, values):
+        return tuple(_frozen(value) if type(value) is list else value for value in values)
+    return tuple(values)
 
 
 def _depth_is_bounded(found: Claims) -> bool:
@@ -157,7 +126,5 @@ def _number(text: str) -> float:
 
 
 # The decoder's own `decode` spends two regular expressions on the white space around the value.
-_scan: Scan = json.JSONDecoder(parse_float=_number, parse_constant=_constant).scan_once  # type: ignore[attr-defined]
-_scan_pairs: Scan = json.JSONDecoder(  # type: ignore[attr-defined]
-    object_pairs_hook=_members, parse_float=_number, parse_constant=_constant
-).scan_once
+_decoder = json.JSONDecoder(object_pairs_hook=_members, parse_float=_number, parse_constant=_constant)
+_scan: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once  # type: ignore[attr-defined]
