@@ -9,6 +9,7 @@ The app finds the user in `scope["user"]` and, anywhere, by `jwt_middleware.curr
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -25,6 +26,8 @@ from jwt_middleware.truth._async import AsyncIO
 from jwt_middleware.user import User, set_current
 
 __all__ = ["JWTAuth", "JWTMiddleware"]
+
+_logger = logging.getLogger("jwt_middleware")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -153,6 +156,7 @@ def _gate(auth: JWTAuth | None, clock: Clock, settings: dict[str, Any]) -> AnyGa
     except ConfigurationError as error:
         if not _inside_event_loop():
             raise
+        _logger.error("%s", error)  # a server may never ask for the lifespan, where we would say it again
         return ClosedGate(error)
     announce(core.settings)
     return core.gate

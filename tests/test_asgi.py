@@ -168,7 +168,7 @@ class TestLifespan:
         with pytest.raises(ConfigurationError, match="JWT_SECRET_KEY"):
             asgi.JWTMiddleware(echo)
 
-    def test_inside_a_loop_start_up_fails_instead(self):
+    def test_inside_a_loop_start_up_fails_instead(self, caplog):
         """Servers swallow exceptions there and then serve 500s: so we answer, and never call the app."""
         called = []
 
@@ -179,6 +179,7 @@ class TestLifespan:
             return asgi.JWTMiddleware(app, leeway=999)
 
         middleware = asyncio.run(build())
+        assert "JWT_LEEWAY" in caplog.text  # even where the server never asks for the lifespan
         (failed,) = converse(middleware, {"type": "lifespan"}, self.STARTUP)
         assert failed["type"] == "lifespan.startup.failed"
         assert "JWT_LEEWAY" in failed["message"]
