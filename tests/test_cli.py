@@ -1,0 +1,492 @@
+"""The command line: each command as a function, and once as a real process. 0 is yes, 1 is no, 2 is usage."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from jwt_middleware import cli
+from jwt_middleware.settings import DECLARATIONS, variable
+from jwt_middleware.wsgi import JWTAuth
+from tests.token.forge import ASYMMETRIC, AUDIENCE, OLD_SECRET, OTHER_SECRET, jwk, private_pem, public_pem, token
+from tests.worlds import SECRET
+
+
+class Result(NamedTuple):
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run one command in this process."""
+
+    def invoke(*argv: str) -> Result:
+        code = cli.main(argv)
+        return Result(code, *capsys.readouterr())
+
+    return invoke
+
+
+@pytest.fixture
+def secret(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Configure a secret by the environment."""
+    monkeypatch.setenv("JWT_SECRET_KEY", SECRET)
+    return SECRET
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, secret: str) -> Path:
+    """Configure a store too."""
+    path = tmp_path / "store.db"
+    monkeypatch.setenv("JWT_STORE_URL", f"sqlite:///{path}")
+    return path
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    """Return claims that are good now: the commands have no clock but the real one."""
+    now = int(time.time())
+    found = {"sub": "42", "iat": now, "exp": now + 600, "jti": "t1"} | changes
+    return {name: value for name, value in found.items() if value is not ...}
+
+
+# --- usage -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["nonsense"], ["token"], ["token", "issue"], ["token", "verify"], ["keys", "new", "--alg", "none"],
+        ["keys", "new", "--alg", "hs256"], ["revoke", "token"], ["config", "nonsense"], ["--nonsense"],
+        ["token", "issue", "42", "--expires", "never"], ["token", "issue", "42", "--expires", "0"],
+        ["token", "issue", "42", "--claim", "novalue"], ["token", "issue", "42", "--claim", "=x"],
+        ["token", "issue", "42", "--claim", "exp=1"], ["token", "issue", "42", "--claim", "sub=root"],
+        ["token", "issue", ""], ["token", "issue", "42", "--claim", "x=NaN"],
+        ["token", "issue", "42", "--claim", "x=\"\\ud800\""],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_wrong_usage_ends_with_2(argv: list[str], run: Run, secret: str) -> None:
+    """A misspelt command, a bad option, a claim that is ours: exit code 2, a sentence on stderr, nothing on stdout."""
+    result = run(*argv)
+    assert result.code == 2
+    assert result.out == ""
+    assert result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("argv", [["-h"], ["--help"], ["keys", "--help"], ["token", "issue", "-h"], ["--version"]])
+def test_help_and_version_end_with_0(argv: list[str], run: Run) -> None:
+    """Asking is no mistake, and needs no settings."""
+    result = run(*argv)
+    assert (result.code, result.err) == (0, "")
+    assert result.out
+
+
+NEEDING = [
+    ["keys", "list"], ["keys", "jwks"], ["token", "issue", "42"], ["token", "verify", "a.b.c"],
+    ["revoke", "token", "x"], ["revoke", "session", "x"], ["revoke", "subject", "x"], ["revoke", "client", "x"],
+    ["revoke", "issuer"], ["revoke", "all"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("argv", NEEDING, ids=" ".join)
+def test_settings_that_do_not_fit_end_with_2(argv: list[str], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command that needs settings says which are wrong, all at once, and shows no value."""
+    monkeypatch.setenv("JWT_SECRET_KEY", OTHER_SECRET[:20])
+    monkeypatch.setenv("JWT_LEEWAY", "never")
+    result = run(*argv)
+    assert (result.code, result.out) == (2, "")
+    assert "JWT_SECRET_KEY is 20 bytes long" in result.err
+    assert "JWT_LEEWAY must be a duration" in result.err
+    assert OTHER_SECRET[:20] not in result.err
+
+
+@pytest.mark.parametrize("argv", [argv for argv in NEEDING if argv[0] == "revoke"], ids=" ".join)
+def test_revoking_without_a_store_ends_with_2(argv: list[str], run: Run, secret: str) -> None:
+    """There is nowhere to keep it: said, and nothing pretended."""
+    result = run(*argv)
+    assert (result.code, result.out) == (2, "")
+    assert "revoking needs JWT_STORE_URL" in result.err
+
+
+def test_issuing_without_a_signing_key_ends_with_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A public key alone cannot sign."""
+    monkeypatch.setenv("JWT_PUBLIC_KEY", public_pem("ES256"))
+    monkeypatch.setenv("JWT_AUDIENCE", AUDIENCE)
+    result = run("token", "issue", "42")
+    assert result.code == 2
+    assert "issuing needs JWT_SECRET_KEY, JWT_PRIVATE_KEY" in result.err
+
+
+# --- keys ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("alg", "size"), [(None, 32), ("HS256", 32), ("HS384", 48), ("HS512", 64)])
+def test_keys_new_prints_a_secret_that_works(
+    alg: str | None, size: int, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The printed line can be pasted into an environment file, and the secret is as long as its hash."""
+    import base64
+
+    result = run("keys", "new", *(["--alg", alg] if alg else []))
+    assert (result.code, result.err) == (0, "")
+    name, _, value = result.out.strip().partition("=")
+    assert name == "JWT_SECRET_KEY"
+    assert len(base64.b64decode(value.removeprefix("base64:"))) == size
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("JWT_ALGORITHMS", alg or "HS256")
+    assert run("config", "check").code == 0
+    assert run("keys", "new").out != result.out
+
+
+@pytest.mark.parametrize("alg", [None, "ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"])
+def test_keys_new_makes_a_folder_that_works(
+    alg: str | None, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A private key in a folder, both for their owner alone; with it tokens are issued and verified."""
+    folder = tmp_path / "a" / "keys"
+    result = run("keys", "new", "--dir", str(folder), *(["--alg", alg] if alg else []))
+    assert (result.code, result.out) == (0, f"JWT_KEYS_DIR={folder}\n")
+    (file,) = folder.iterdir()
+    assert result.err == f"made {file}\n"
+    assert file.suffix == ".pem"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setenv("JWT_KEYS_DIR", str(folder))
+    monkeypatch.setenv("JWT_AUDIENCE", AUDIENCE)
+    if alg:
+        monkeypatch.setenv("JWT_ALGORITHMS", alg)
+    issued = run("token", "issue", "42")
+    assert issued.code == 0
+    assert run("token", "verify", issued.out.strip()).code == 0
+
+
+def test_a_key_is_readable_by_its_owner_alone_whatever_the_umask(tmp_path: Path, run: Run) -> None:
+    """There is no moment in which others could read it: it is made so, not changed later."""
+    before = os.umask(0)
+    try:
+        assert run("keys", "new", "--dir", str(tmp_path)).code == 0
+    finally:
+        os.umask(before)
+    assert [file.stat().st_mode & 0o777 for file in tmp_path.iterdir()] == [0o600]
+
+
+def test_a_new_key_sorts_last_and_signs(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rotation: make a second key, and it signs while the first one goes on verifying."""
+    from datetime import UTC, datetime
+
+    from jwt_middleware.login import keyring
+
+    first = keyring.new_key_file(tmp_path, "ES256", datetime(2024, 1, 1, tzinfo=UTC))
+    monkeypatch.setenv("JWT_KEYS_DIR", str(tmp_path))
+    monkeypatch.setenv("JWT_AUDIENCE", AUDIENCE)
+    old = run("token", "issue", "42").out.strip()
+    assert run("keys", "new").out == f"JWT_KEYS_DIR={tmp_path}\n"
+    assert len(list(tmp_path.iterdir())) == 2
+    lines = run("keys", "list").out.splitlines()
+    assert lines[0].split() == [first.stem, "ES256", "verifies"]
+    assert lines[1].endswith("signs and verifies")
+    assert run("token", "verify", old).code == 0
+
+
+def test_keys_new_says_what_it_cannot_do(tmp_path: Path, run: Run) -> None:
+    """A key pair needs a folder, and a folder that can be written."""
+    result = run("keys", "new", "--alg", "ES256")
+    assert result.code == 2
+    assert "needs a folder: --dir keys/" in result.err
+    (tmp_path / "file").write_text("")
+    result = run("keys", "new", "--dir", str(tmp_path / "file" / "keys"))
+    assert result.code == 1
+    assert "cannot write to" in result.err
+
+
+def test_keys_list_shows_duties_and_no_key(run: Run, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The present secret signs, the previous one verifies; neither is printed."""
+    monkeypatch.setenv("JWT_PREVIOUS_SECRET_KEYS", OLD_SECRET)
+    result = run("keys", "list")
+    assert [line.split(maxsplit=2) for line in result.out.splitlines()] == [
+        ["-", "HS256", "signs and verifies"],
+        ["-", "HS256", "verifies"],
+    ]
+    assert SECRET not in result.out + result.err
+    assert OLD_SECRET not in result.out + result.err
+
+
+@pytest.mark.parametrize("kind", ["RS256", "ES256", "ES512", "EdDSA"])
+def test_keys_jwks_publishes_the_public_half_alone(kind: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed holds no private member, and is a set that verifies our tokens."""
+    monkeypatch.setenv("JWT_PRIVATE_KEY", private_pem(kind).replace("\n", "\\n"))
+    monkeypatch.setenv("JWT_AUDIENCE", AUDIENCE)
+    result = run("keys", "jwks")
+    assert (result.code, result.err) == (0, "")
+    (published,) = json.loads(result.out)["keys"]
+    assert not {"d", "p", "q", "dp", "dq", "qi", "oth", "k"} & published.keys()
+    assert published == jwk(kind, kid=published["kid"], use="sig", alg=published["alg"])
+
+
+def test_keys_jwks_never_publishes_a_secret(run: Run, secret: str) -> None:
+    """An HMAC secret is no public key: exit code 1, and nothing on stdout."""
+    result = run("keys", "jwks")
+    assert (result.code, result.out) == (1, "")
+    assert "never published" in result.err
+    assert SECRET not in result.err
+
+
+# --- tokens ----------------------------------------------------------------------------------------------------------
+
+
+def test_token_issue_prints_a_token_with_what_was_asked_for(run: Run, secret: str) -> None:
+    """Scopes, claims in JSON or as text, and a life of its own."""
+    result = run(
+        "token", "issue", "42", "--scope", "read write", "--expires", "1h", "--claim", 'roles=["admin"]',
+        "--claim", "name=Ada L", "--claim", "n=5", "--claim", "url=a=b",
+    )  # fmt: skip
+    assert (result.code, result.err) == (0, "")
+    user = JWTAuth().verify(result.out.strip())
+    assert (user.identity, user.scopes, user.roles) == ("42", ("read", "write"), ("admin",))
+    assert (user.claims["name"], user.claims["n"], user.claims["url"]) == ("Ada L", 5, "a=b")
+    assert user.claims["exp"] - user.claims["iat"] == 3600
+
+
+def test_token_verify_prints_the_claims(run: Run, secret: str) -> None:
+    """A good token: its claims as JSON, exit code 0."""
+    result = run("token", "verify", token(claims(name="Ada")))
+    assert result.code == 0
+    assert json.loads(result.out)["name"] == "Ada"
+
+
+def test_a_token_may_come_by_standard_input(run: Run, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-` keeps it out of the shell's history; the line end does not matter."""
+    for command in ("verify", "inspect"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(token(claims()).encode() + b"\r\n")))
+        result = run("token", command, "-")
+        assert result.code == 0
+        assert '"sub": "42"' in result.out
+
+
+BAD: list[tuple[str, Any, str]] = [
+    ("no-exp", lambda: token(claims(exp=...)), "missing_claim: token has no exp"),
+    ("expired", lambda: token(claims(exp=1)), "expired: token has exp=1"),
+    ("refresh", lambda: token(claims(type="refresh")), "not_an_access_token: token has type='refresh'"),
+    ("other-key", lambda: token(claims(), key=OLD_SECRET), "bad_signature: no key of ours made this signature"),
+    ("none", lambda: token(claims(), header={"alg": "none"}), "wrong_algorithm: token has alg='none', accepted: HS256"),
+    ("audience", lambda: token(claims(aud="x")), "wrong_audience: token has aud=['x'], JWT_AUDIENCE is not set"),
+]
+
+
+@pytest.mark.parametrize("command", ["verify", "inspect"])
+@pytest.mark.parametrize(("make", "why"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_a_refused_token_ends_with_1_and_says_why(make: Any, why: str, command: str, run: Run, secret: str) -> None:
+    """By name in the design: a token without `exp` is refused, and `token inspect` says why."""
+    text = make()
+    result = run("token", command, text)
+    assert result.code == 1
+    assert why in (result.err if command == "verify" else result.out)
+    assert text not in result.out + result.err
+
+
+def test_token_inspect_shows_what_is_in_a_token_of_anybody(run: Run) -> None:
+    """Header, claims and times are shown even where no key is configured; then it cannot judge: exit code 2."""
+    result = run("token", "inspect", token(claims(exp=1, nbf=0)))
+    assert result.code == 2
+    assert '"alg": "HS256"' in result.out
+    assert "exp     1970-01-01 00:00:01 UTC" in result.out
+    assert "cannot judge" in result.err
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"exp": "x"}, {"exp": True}, {"exp": 1e300}, {"exp": -5}, {"exp": 253402300800}, {"exp": 2**53},
+        {"exp": 10**400}, {"iat": None}, {"sub": "\x1b[31m\u202e"}, "[]", "x", "", "[" * 3000,
+    ],
+    ids=lambda payload: ascii(payload)[:30],
+)  # fmt: skip
+def test_token_inspect_survives_any_payload(payload: Any, run: Run, secret: str) -> None:
+    """Whatever a stranger's token holds, it is shown escaped or refused, never a traceback."""
+    text = token(claims(**payload) if isinstance(payload, dict) else payload) if payload != "" else "a..b"
+    result = run("token", "inspect", text)
+    assert result.code in (0, 1)
+    assert "refused" in result.out or "accepted" in result.out
+    assert "\x1b" not in result.out
+
+
+@pytest.mark.parametrize("text", ["", "x", "a.b", "a.b.c", "a.b.c.d.e", "é.é.é", "\ud800", "." * 5000])
+@pytest.mark.parametrize("command", ["verify", "inspect"])
+def test_what_is_no_token_ends_with_1(text: str, command: str, run: Run, secret: str) -> None:
+    """No token at all: malformed, said in one line."""
+    result = run("token", command, text)
+    assert result.code == 1
+    assert "malformed" in result.out + result.err
+
+
+# --- revocation ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["token", "t1"], "revoked token t1"),
+        (["token", "TOKEN"], "revoked token t1"),
+        (["session", "s1"], "revoked session s1"),
+        (["subject", "42"], "revoked all tokens of subject 42 issued up to now"),
+        (["client", "web"], "revoked all tokens of client web issued up to now"),
+        (["issuer"], "revoked all tokens of the issuer issued up to now"),
+        (["all"], "revoked all tokens issued up to now"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_revoked_is_refused(argv: list[str], said: str, run: Run, store: Path) -> None:
+    """After the command has ended, `token verify` says revoked and ends with 1, for this token and no other."""
+    text = token(claims(sid="s1", client_id="web"))
+    other = token(claims(sub="7", jti="t2", sid="s2", client_id="app"))
+    assert run("token", "verify", text).code == 0
+    result = run("revoke", *[text if arg == "TOKEN" else arg for arg in argv])
+    assert (result.code, result.out, result.err) == (0, said + "\n", "")
+    result = run("token", "verify", text)
+    assert result.code == 1
+    assert "revoked: revoked by " in result.err
+    assert run("token", "verify", other).code == (1 if argv[0] in ("issuer", "all") else 0)
+
+
+def test_a_bad_token_is_not_revoked(run: Run, store: Path) -> None:
+    """A token of somebody else's names nothing of ours: refused, exit code 1."""
+    result = run("revoke", "token", token(claims(), key=OTHER_SECRET))
+    assert (result.code, result.out) == (1, "")
+    assert "bad_signature" in result.err
+
+
+@pytest.mark.parametrize("environ", [{}, {"JWT_REVOCATION": "off"}], ids=str)
+def test_a_token_without_a_name_cannot_be_revoked_and_says_so(
+    environ: dict[str, str], run: Run, secret: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without revocation in force a token may have no `jti`: a usage problem, not a traceback."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+        monkeypatch.setenv("JWT_STORE_URL", f"sqlite:///{tmp_path}/s.db")
+    result = run("revoke", "token", token(claims(jti=...)))
+    assert result.code == 2
+    assert "revoking needs JWT_STORE_URL" in result.err
+
+
+def test_a_store_that_cannot_be_reached_ends_with_1(
+    run: Run, secret: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command promises nothing that the store did not confirm."""
+    monkeypatch.setenv("JWT_STORE_URL", f"sqlite:///{tmp_path}/missing/folder/s.db")
+    for argv in (["revoke", "subject", "42"], ["token", "verify", token(claims())]):
+        result = run(*argv)
+        assert (result.code, result.out) == (1, "")
+        assert result.err.startswith("store_unavailable: ")
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+def test_config_show_lists_every_setting_with_its_origin(
+    run: Run, secret: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Every name, its value and where it came from."""
+    (tmp_path / "f").write_text(private_pem("ES256"))
+    monkeypatch.setenv("JWT_PRIVATE_KEY_FILE", str(tmp_path / "f"))
+    monkeypatch.setenv("JWT_LEEWAY", "10")
+    result = run("config", "show")
+    lines = {line.split()[0]: line for line in result.out.splitlines()}
+    assert list(lines) == [variable(name) for name in DECLARATIONS]
+    assert lines["JWT_LEEWAY"].split()[1:] == ["10.0", "environment"]
+    assert lines["JWT_REALM"].split()[1:] == ["api", "default"]
+    assert lines["JWT_PRIVATE_KEY"].split()[1:] == ["********", "JWT_PRIVATE_KEY_FILE"]
+    assert result.code == 0
+
+
+@pytest.mark.parametrize("command", ["show", "check"])
+@pytest.mark.parametrize("broken", [False, True])
+def test_config_never_shows_a_secret(command: str, broken: bool, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets are masked, whether or not the settings fit."""
+    secrets = {
+        "JWT_SECRET_KEY": SECRET,
+        "JWT_PREVIOUS_SECRET_KEYS": OLD_SECRET,
+        "JWT_STORE_URL": "redis://user:hunter2hunter2@localhost:6379/0",
+    }
+    if broken:
+        secrets |= {"JWT_PRIVATE_KEY": "-----BEGIN PRIVATE KEY-----\nhunter2hunter2", "JWT_LEEWAY": "hunter2hunter2"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    result = run("config", command)
+    for value in (SECRET, OLD_SECRET, "hunter2"):
+        assert value not in result.out + result.err
+
+
+def test_config_check_says_yes_and_names_what_fails_open(
+    run: Run, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever begins with `JWT_ALLOW_` and is in force is listed."""
+    result = run("config", "check")
+    assert (result.code, result.out) == (0, "the settings fit together\n")
+    monkeypatch.setenv("JWT_ALLOW_ANY_AUDIENCE", "true")
+    result = run("config", "check")
+    assert result.out.splitlines() == ["fails open: JWT_ALLOW_ANY_AUDIENCE is set", "the settings fit together"]
+
+
+def test_config_check_says_no_with_every_problem(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that do not fit: exit code 1, since the question was answered."""
+    monkeypatch.setenv("JWT_PUBLIC_KEY", "junk")
+    monkeypatch.setenv("JWT_ISUER", "x")
+    result = run("config", "check")
+    assert (result.code, result.out) == (1, "")
+    assert "JWT_PUBLIC_KEY is not a PEM key" in result.err
+    assert "JWT_ISUER is not a setting: did you mean JWT_ISSUER?" in result.err
+    assert run("config", "show").code == 1
+
+
+# --- a real process --------------------------------------------------------------------------------------------------
+
+
+def process(*argv: str, stdin: str = "", **environ: str) -> Result:
+    """Run `python -m jwt_middleware` as a shell would."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("JWT_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "jwt_middleware", *argv],
+        input=stdin, capture_output=True, text=True, env=clean | environ, timeout=60, check=False,
+    )  # fmt: skip
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def test_the_commands_work_as_a_process(tmp_path: Path) -> None:
+    """From nothing to a revoked token: make a secret, issue, verify by stdin, revoke, verify again."""
+    made = process("keys", "new")
+    assert made.code == 0
+    name, _, value = made.out.strip().partition("=")
+    environ = {name: value, "JWT_STORE_URL": f"sqlite:///{tmp_path}/s.db"}
+    issued = process("token", "issue", "42", **environ)
+    assert issued.code == 0
+    good = process("token", "verify", "-", stdin=issued.out, **environ)
+    assert (good.code, json.loads(good.out)["sub"]) == (0, "42")
+    assert process("revoke", "subject", "42", **environ).code == 0
+    gone = process("token", "verify", "-", stdin=issued.out, **environ)
+    assert (gone.code, gone.out) == (1, "")
+    assert gone.err.startswith("revoked: ")
+    assert process("token", "verify").code == 2
+
+
+def test_ed25519_is_among_the_algorithms() -> None:
+    """The forge of these tests knows every algorithm that settings take."""
+    from jwt_middleware.token import keys
+
+    assert set(keys.ALGORITHMS) == {*keys.HMAC, *ASYMMETRIC}

@@ -1,0 +1,449 @@
+"""For each setting one proof that it changes behaviour, through both adapters. Whoever adds a setting adds a row."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jwt_middleware import ConfigurationError, Unavailable, asgi, wsgi
+from jwt_middleware.settings import Settings
+from tests.servers import Server, binary
+from tests.token.forge import (
+    AUDIENCE,
+    IAT,
+    ISSUER,
+    LONG_SECRET,
+    OLD_SECRET,
+    claims,
+    jwk,
+    private,
+    private_pem,
+    public_pem,
+    token,
+)
+from tests.token.forge import jwks_file as write_jwks
+from tests.worlds import NOW, SECRET, Clock, World
+
+Protect = Callable[..., World]
+
+
+@dataclasses.dataclass
+class Stage:
+    """What a proof may use."""
+
+    protect: Protect
+    clock: Clock
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+
+    def status(self, text: str, **settings: Any) -> int:
+        """Return how an app with these settings answers a token."""
+        return self.protect(**settings).request(token=text).status
+
+    def sqlite(self) -> str:
+        return f"sqlite:///{self.folder}/store.db"
+
+
+PROOFS: dict[str, Callable[[Stage], None]] = {}
+
+
+def proof(function: Callable[[Stage], None]) -> Callable[[Stage], None]:
+    """Enter a function as the proof of the setting that it is named after."""
+    PROOFS[function.__name__] = function
+    return function
+
+
+def test_each_setting_has_its_proof() -> None:
+    """The table covers exactly the fields of `Settings`."""
+    assert PROOFS.keys() == {field.name for field in dataclasses.fields(Settings)}
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Settings)])
+def test_a_setting_changes_behaviour(
+    name: str, protect: Protect, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the setting the same request ends another way than without it."""
+    PROOFS[name](Stage(protect, clock, tmp_path, monkeypatch))
+
+
+# --- keys ------------------------------------------------------------------------------------------------------------
+
+
+@proof
+def secret_key(stage: Stage) -> None:
+    """Tokens of this secret pass, tokens of another do not."""
+    assert stage.status(token(key=SECRET), secret_key=SECRET) == 200
+    assert stage.status(token(key=SECRET), secret_key=OLD_SECRET) == 401
+
+
+@proof
+def previous_secret_keys(stage: Stage) -> None:
+    """Tokens of the old secret go on passing."""
+    assert stage.status(token(key=OLD_SECRET)) == 401
+    assert stage.status(token(key=OLD_SECRET), secret_key=SECRET, previous_secret_keys=OLD_SECRET) == 200
+
+
+@proof
+def public_key(stage: Stage) -> None:
+    """Tokens of the private half pass."""
+    for kind, status in (("ES256", 200), ("other ES256", 401)):
+        text = token(key=private("ES256"), alg="ES256")
+        assert stage.status(text, public_key=public_pem(kind), allow_any_audience=True) == status
+
+
+@proof
+def private_key(stage: Stage) -> None:
+    """It signs what passes."""
+    world = stage.protect(private_key=private_pem("ES256"), audience=AUDIENCE)
+    assert world.request(token=world.auth.issue("42")).user.identity == "42"
+
+
+@proof
+def keys_dir(stage: Stage) -> None:
+    """A key in the folder verifies under the name of its file."""
+    folder = stage.folder / "keys"
+    folder.mkdir()
+    (folder / "a.pem").write_text(public_pem("ES256"))
+    for kid, status in (("a", 200), ("b", 401)):
+        text = token(key=private("ES256"), alg="ES256", header={"kid": kid})
+        assert stage.status(text, keys_dir=folder, allow_any_audience=True) == status
+
+
+@proof
+def jwks_file(stage: Stage) -> None:
+    """A key in the set verifies, one that is not in it does not."""
+    file = write_jwks(stage.folder, jwk("ES256", kid="a"))
+    for kind, status in (("ES256", 200), ("other ES256", 401)):
+        text = token(key=private(kind), alg="ES256", header={"kid": "a"})
+        assert stage.status(text, jwks_file=file, allow_any_audience=True) == status
+
+
+@proof
+def algorithms(stage: Stage) -> None:
+    """The secret does the hash that is named, and no other."""
+    for named, status in (("HS512", 200), ("HS256", 401)):
+        assert stage.status(token(key=LONG_SECRET, alg="HS512"), secret_key=LONG_SECRET, algorithms=named) == status
+
+
+# --- token policy ----------------------------------------------------------------------------------------------------
+
+
+@proof
+def issuer(stage: Stage) -> None:
+    """Tokens of another issuer are refused."""
+    assert stage.status(token(claims(iss="x"))) == 200
+    assert stage.status(token(claims(iss="x")), issuer=ISSUER) == 401
+    assert stage.status(token(claims(iss=ISSUER)), issuer=ISSUER) == 200
+
+
+@proof
+def audience(stage: Stage) -> None:
+    """Tokens for us pass, where without the setting no token with `aud` does."""
+    assert stage.status(token(claims(aud=AUDIENCE))) == 401
+    assert stage.status(token(claims(aud=AUDIENCE)), audience=AUDIENCE) == 200
+    assert stage.status(token(), audience=AUDIENCE) == 401
+
+
+@proof
+def allow_any_audience(stage: Stage) -> None:
+    """Tokens for others pass."""
+    assert stage.status(token(claims(aud="x"))) == 401
+    assert stage.status(token(claims(aud="x")), allow_any_audience=True) == 200
+
+
+@proof
+def leeway(stage: Stage) -> None:
+    """A token that has just expired passes, or does not."""
+    for seconds, status in ((30, 200), (5, 401)):
+        assert stage.status(token(claims(exp=IAT - 10)), leeway=seconds) == status
+
+
+@proof
+def max_age(stage: Stage) -> None:
+    """A token that was issued long ago is refused, also when it is already in the cache."""
+    text = token(claims(iat=IAT - 100, exp=IAT + 1000))
+    assert stage.status(text) == 200
+    assert stage.status(text, max_age=60) == 401
+    world = stage.protect(max_age=110, leeway=0, cache_seconds=600)
+    assert world.request(token=text).status == 200
+    stage.clock.now = NOW + 10
+    assert world.request(token=text).status == 401
+
+
+@proof
+def max_lifetime(stage: Stage) -> None:
+    """A token that lives too long is refused."""
+    assert stage.status(token(claims(exp=IAT + 901))) == 200
+    assert stage.status(token(claims(exp=IAT + 901)), max_lifetime=900) == 401
+
+
+@proof
+def required_claims(stage: Stage) -> None:
+    """A token without the claim is refused."""
+    assert stage.status(token()) == 200
+    assert stage.status(token(), required_claims="tenant") == 401
+    assert stage.status(token(claims(tenant="a")), required_claims="tenant") == 200
+
+
+@proof
+def token_types(stage: Stage) -> None:
+    """A `typ` that is not named is refused."""
+    assert stage.status(token(header={"typ": "JWT"})) == 200
+    assert stage.status(token(header={"typ": "JWT"}), token_types="at+jwt") == 401
+
+
+@proof
+def max_token_bytes(stage: Stage) -> None:
+    """Longer tokens are refused."""
+    text = token(claims(x="x" * 1000))
+    assert stage.status(text) == 200
+    assert stage.status(text, max_token_bytes=1000) == 401
+
+
+@proof
+def identity_claim(stage: Stage) -> None:
+    """Another claim names the user."""
+    text = token(claims(user_id=7))
+    assert stage.protect().request(token=text).user.identity == "42"
+    assert stage.protect(identity_claim="user_id").request(token=text).user.identity == "7"
+
+
+@proof
+def scope_claims(stage: Stage) -> None:
+    """Scopes are found elsewhere."""
+    text = token(claims(scope="read", rights="write"))
+    assert stage.protect().request(token=text).user.scopes == ("read",)
+    assert stage.protect(scope_claims="rights").request(token=text).user.scopes == ("write",)
+
+
+@proof
+def roles_claims(stage: Stage) -> None:
+    """Roles are found elsewhere."""
+    text = token(claims(roles=["a"], app={"groups": ["b"]}))
+    assert stage.protect().request(token=text).user.roles == ("a",)
+    assert stage.protect(roles_claims="app.groups").request(token=text).user.roles == ("b",)
+
+
+# --- where the token is ----------------------------------------------------------------------------------------------
+
+
+@proof
+def header_name(stage: Stage) -> None:
+    """The token is looked for in another header, and no more in the usual one."""
+    world = stage.protect(header_name="X-Api-Token")
+    assert world.request(token=token()).status == 401
+    assert world.request(headers=[("X-Api-Token", f"Bearer {token()}")]).status == 200
+
+
+@proof
+def header_type(stage: Stage) -> None:
+    """Another scheme, or none, stands before the token."""
+    world = stage.protect(header_type="Token")
+    assert world.request(token=token()).status == 401
+    assert world.request(headers=[("Authorization", f"Token {token()}")]).status == 200
+    assert stage.protect(header_type="").request(headers=[("Authorization", token())]).status == 200
+
+
+# --- who may pass ----------------------------------------------------------------------------------------------------
+
+
+@proof
+def exempt_paths(stage: Stage) -> None:
+    """No token is looked at there."""
+    assert stage.protect().request("/health").status == 401
+    world = stage.protect(exempt_paths="/health")
+    assert world.request("/health", token="junk").user.identity == ""
+    assert world.request("/healthy").status == 401
+
+
+@proof
+def optional_paths(stage: Stage) -> None:
+    """Anonymous requests pass there, bad tokens do not."""
+    world = stage.protect(optional_paths="/news")
+    assert world.request("/news").user.identity == ""
+    assert world.request("/news", token=token()).user.identity == "42"
+    assert world.request("/news", token="junk").status == 401
+
+
+@proof
+def cors_preflight(stage: Stage) -> None:
+    """A true preflight reaches the app, or does not."""
+    headers = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "GET")]
+    for on, status in ((True, 200), (False, 401)):
+        assert stage.protect(cors_preflight=on).request(method="OPTIONS", headers=headers).status == status
+
+
+@proof
+def allowed_origins(stage: Stage) -> None:
+    """A page of that origin may read why it was refused."""
+    headers = [("Origin", "https://app.example")]
+    assert stage.protect().request(headers=headers).header("Access-Control-Allow-Origin") is None
+    answer = stage.protect(allowed_origins="https://app.example").request(headers=headers)
+    assert answer.header("Access-Control-Allow-Origin") == "https://app.example"
+
+
+@proof
+def require_https(stage: Stage) -> None:
+    """A token that came over plain HTTP is refused."""
+    world = stage.protect(require_https=True)
+    assert world.request(token=token(), scheme="http").status == 400
+    assert world.request(token=token(), scheme="https").status == 200
+
+
+@proof
+def trusted_proxies(stage: Stage) -> None:
+    """A proxy's word counts for HTTPS if it is trusted."""
+    for proxies, status in (("10.0.0.0/8", 200), ("192.168.0.0/16", 400)):
+        world = stage.protect(require_https=True, trusted_proxies=proxies)
+        headers = [("X-Forwarded-Proto", "https")]
+        assert world.request(token=token(), peer="10.1.2.3", headers=headers).status == status
+
+
+# --- store and revocation --------------------------------------------------------------------------------------------
+
+
+@proof
+def store_url(stage: Stage) -> None:
+    """With a store tokens can be revoked, for a second process as well; without one they cannot."""
+    with pytest.raises(ConfigurationError):
+        stage.protect().revoke_subject("42")
+    one, two = (stage.protect(store_url=stage.sqlite()) for _ in range(2))
+    text = one.auth.issue("42")
+    assert two.request(token=text).status == 200
+    one.revoke_subject("42")
+    assert two.request(token=text).status == 401
+
+
+@proof
+def revocation(stage: Stage) -> None:
+    """`off` does not ask the store; `direct` needs one."""
+    world = stage.protect(store_url=stage.sqlite())
+    text = world.auth.issue("42")
+    world.revoke_subject("42")
+    assert world.request(token=text).status == 401
+    assert stage.status(text, store_url=stage.sqlite(), revocation="off") == 200
+    with pytest.raises(ConfigurationError, match="JWT_REVOCATION=direct needs JWT_STORE_URL"):
+        stage.protect(revocation="direct")
+
+
+@proof
+def store_prefix(stage: Stage) -> None:
+    """All that we write to Redis begins with it, and two prefixes do not see each other."""
+    server = Server(binary("valkey-9"), stage.folder).start()
+    try:
+        settings = {"store_url": server.url(), "store_timeout": 10}
+        one, other = (stage.protect(**settings, store_prefix=prefix) for prefix in ("shop", "blog"))
+        text = one.auth.issue("42")
+        one.revoke_subject("42")
+        assert one.request(token=text).status == 401
+        assert other.request(token=text).status == 200
+        assert all(b"shop" in key for key in server.admin("KEYS", "*"))
+    finally:
+        server.kill()
+
+
+@proof
+def store_timeout(stage: Stage) -> None:
+    """A store that is busy for a while: too long for one setting, not for the other."""
+    patient = stage.protect(store_url=stage.sqlite(), store_timeout=30)
+    hasty = stage.protect(store_url=stage.sqlite(), store_timeout=0.02)
+    patient.revoke_subject("somebody")  # makes the file
+    lock = sqlite3.connect(stage.folder / "store.db", isolation_level=None, check_same_thread=False)
+    lock.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable):
+        hasty.revoke_subject("42")
+    release = threading.Timer(0.2, lock.execute, ["COMMIT"])
+    release.start()
+    patient.revoke_subject("42")
+    release.join()
+    lock.close()
+
+
+# --- issuing ---------------------------------------------------------------------------------------------------------
+
+
+@proof
+def access_token_expires(stage: Stage) -> None:
+    """Our tokens live as long as it says."""
+    world = stage.protect(access_token_expires="1h", leeway=0, cache_seconds=0)
+    text = world.auth.issue("42")
+    stage.clock.now = NOW + 3599
+    assert world.request(token=text).status == 200
+    stage.clock.now = NOW + 3600
+    assert world.request(token=text).status == 401
+
+
+@proof
+def client_id(stage: Stage) -> None:
+    """Our tokens name it."""
+    for settings, expected in (({}, "first-party"), ({"client_id": "web"}, "web")):
+        world = stage.protect(**settings)
+        assert world.request(token=world.auth.issue("42")).user.claims["client_id"] == expected
+
+
+# --- behaviour -------------------------------------------------------------------------------------------------------
+
+
+@proof
+def realm(stage: Stage) -> None:
+    """The challenge names it."""
+    assert stage.protect().request().header("WWW-Authenticate") == 'Bearer realm="api"'
+    assert stage.protect(realm="My API").request().header("WWW-Authenticate") == 'Bearer realm="My API"'
+
+
+def _verifications(world: World, times: int) -> int:
+    """Count how often the signature of one token is verified when it is sent some times."""
+    verifier = world.auth.core.verifier
+    verify, calls = verifier.verify, []
+    verifier.verify = lambda text: (calls.append(text), verify(text))[1]
+    text = token()
+    for _ in range(times):
+        assert world.request(token=text).status == 200
+    return len(calls)
+
+
+@proof
+def cache_seconds(stage: Stage) -> None:
+    """A verified token is remembered, or verified each time."""
+    assert _verifications(stage.protect(), 3) == 1
+    assert _verifications(stage.protect(cache_seconds=0), 3) == 3
+
+
+@proof
+def cache_bytes(stage: Stage) -> None:
+    """Without memory nothing is remembered."""
+    assert _verifications(stage.protect(cache_bytes="1MiB"), 3) == 1
+    assert _verifications(stage.protect(cache_bytes=0), 3) == 3
+
+
+def sample_app(*_: Any) -> None:
+    """Stand for an app that `JWT_APP` names."""
+
+
+@proof
+def app(stage: Stage) -> None:
+    """`jwt_middleware.asgi:app` and `.wsgi:app` wrap what it names; without it they say what to set."""
+    stage.monkeypatch.setenv("JWT_SECRET_KEY", SECRET)
+    for adapter in (asgi, wsgi):
+        with pytest.raises(ConfigurationError, match=r"JWT_APP=package\.module:app"):
+            _fresh(adapter).app  # noqa: B018 - the access itself is what raises
+    stage.monkeypatch.setenv("JWT_APP", f"{__name__}:sample_app")
+    for adapter in (asgi, wsgi):
+        assert _fresh(adapter).app.app is sample_app
+
+
+def _fresh(module: Any) -> Any:
+    """Import a second copy of a module, as a server process would."""
+    spec = importlib.util.spec_from_file_location(module.__name__ + "_again", module.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    copy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(copy)
+    return copy
