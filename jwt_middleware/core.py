@@ -18,7 +18,6 @@ from jwt_middleware.token import claims as policy
 from jwt_middleware.token import sources
 from jwt_middleware.token.claims import ClaimsPolicy
 from jwt_middleware.token.signer import Signer
-from jwt_middleware.token.sources import KeyRing
 from jwt_middleware.token.verifier import Verifier
 from jwt_middleware.truth.io import IO
 from jwt_middleware.truth.revocation import Revocation
@@ -48,7 +47,7 @@ class Core:
         self.settings = settings = loaded.settings
         self.origins = loaded.origins
         self.keys = sources.load(settings, problems)
-        problems += policy.problems(settings, symmetric=_only_secrets(settings, self.keys))
+        problems += policy.problems(settings, symmetric=self.keys.verifying.symmetric or "secret_key" in loaded.origins)
         problems += _store_problems(settings)
         if problems:
             raise ConfigurationError(problems)
@@ -57,7 +56,7 @@ class Core:
         self.verifier = Verifier(self.keys.verifying, claims, settings, clock)
         self.authenticator = Authenticator(settings, self.verifier, self.revocation, clock)
         self.gate = Gate(settings, self.authenticator)
-        self._signer = Signer(self.keys.signing, settings, clock) if self.keys.signing else None
+        self._signer = Signer(self.keys.signing, claims, settings, clock) if self.keys.signing else None
 
     @property
     def signer(self) -> Signer:
@@ -80,11 +79,6 @@ class Core:
         if self.revocation is None:
             raise ConfigurationError(["revoking needs JWT_STORE_URL, and JWT_REVOCATION not off"])
         return self.revocation
-
-
-def _only_secrets(settings: Settings, keys: KeyRing) -> bool:
-    """Whether tokens can only come from those who share our secret, so that an audience may be left out."""
-    return keys.verifying.symmetric or (settings.secret_key is not None and not keys.verifying.keys)
 
 
 def _store_problems(settings: Settings) -> list[str]:

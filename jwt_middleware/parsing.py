@@ -172,6 +172,14 @@ def realm(value: object) -> str:
     return name
 
 
+def exempt_paths(value: object) -> tuple[str, ...]:
+    """Take path patterns that do not open everything."""
+    found = paths(value)
+    if "/**" in found:
+        raise ValueError("would open every path with /**: leave the middleware out, or use JWT_OPTIONAL_PATHS")
+    return found
+
+
 def paths(value: object) -> tuple[str, ...]:
     """Take path patterns: `/health` is that path alone, `/static/**` is `/static/` and all below it."""
     found = names(value)

@@ -138,7 +138,7 @@ class Settings:
     )  # fmt: skip
 
     exempt_paths: tuple[str, ...] = setting(
-        parse.paths, (), PASS,
+        parse.exempt_paths, (), PASS,
         "Paths where no token is looked at: `/health` is that path alone, `/static/**` is `/static/` and all below.",
         shown="",
     )  # fmt: skip

@@ -310,6 +310,9 @@ def test_other_settings_have_no_file_form() -> None:
         ("JWT_REQUIERD_CLAIMS", "JWT_REQUIRED_CLAIMS"),
         ("JWT_STOREURL", "JWT_STORE_URL"),
         ("JWT_REVOKATION", "JWT_REVOCATION"),
+        ("JWT_SECRT_KY", "JWT_SECRET_KEY"),
+        ("JWT_ISUERS", "JWT_ISSUER"),
+        ("JWT_AUDIENCE_ID", None),
         ("JWT_Issuer", None),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jwt_middleware.cli.token import from_argument
 from jwt_middleware.notices import revocable
 from jwt_middleware.truth.io import run
 from jwt_middleware.truth.revocation import Revocation
@@ -31,7 +32,7 @@ def _revoker() -> Revocation:
 
 
 @revoke.command()
-@click.argument("token", metavar="TOKEN|JTI")
+@click.argument("token", metavar="TOKEN|JTI|-", callback=from_argument)
 def token(token: str) -> None:
     """Revoke one token, given as the token itself or as its jti."""
     core = JWTAuth().core

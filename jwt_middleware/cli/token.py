@@ -41,13 +41,13 @@ def _lifetime(_: click.Context, __: click.Parameter, given: str | None) -> float
         raise click.BadParameter(str(error)) from None
 
 
-def _text(_: click.Context, __: click.Parameter, given: str) -> str:
+def from_argument(_: click.Context, __: click.Parameter, given: str) -> str:
     """`-` reads standard input, so that a token need not stand in the shell's history."""
     text: str = sys.stdin.read() if given == "-" else given
     return text.strip()
 
 
-_token_argument = click.argument("token", metavar="TOKEN|-", callback=_text)
+token_argument = click.argument("token", metavar="TOKEN|-", callback=from_argument)
 
 
 @token.command()
@@ -66,14 +66,14 @@ def issue(subject: str, scope: str, claims: dict[str, Any], expires: float | Non
 
 
 @token.command()
-@_token_argument
+@token_argument
 def verify(token: str) -> None:
     """Verify TOKEN as a request's would be, revocation included, and print its claims."""
     click.echo(json.dumps(JWTAuth().verify(token).claims, indent=2))
 
 
 @token.command()
-@_token_argument
+@token_argument
 def inspect(token: str) -> int:
     """Show what is in TOKEN, whoever signed it, and whether our settings would accept it (the store is not asked)."""
     try:

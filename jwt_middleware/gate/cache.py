@@ -22,9 +22,9 @@ from jwt_middleware.user import User
 
 Credential = str | bytes
 
-# Bytes that an entry takes beside its token, and per byte of token, rounded up from measurement.
-_ENTRY_BYTES = 3000
-_BYTES_PER_TOKEN_BYTE = 8
+# Bytes that an entry takes, rounded up from measurement: by itself, per byte of token (texts and numbers in its
+# claims), per object and array in its claims, and per member of an object.
+_ENTRY, _PER_BYTE, _PER_CONTAINER, _PER_MEMBER = 1200, 10, 250, 110
 
 
 class Entry:
@@ -80,7 +80,7 @@ class Cache:
 
     def remember(self, credential: Credential, entry: Entry, epoch: int) -> bool:
         """Keep an entry, unless something was evicted since `epoch` was read; tell whether it was kept."""
-        cost = _ENTRY_BYTES + _BYTES_PER_TOKEN_BYTE * len(credential)
+        cost = _ENTRY + _PER_BYTE * len(credential) + _weight(entry.user.claims)
         with self._lock:
             if epoch != self.epoch or cost > self._half:
                 return False
@@ -107,3 +107,10 @@ class Cache:
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
+
+
+def _weight(value: object) -> int:
+    """Return the bytes of the containers in a claim, which can far outweigh their text: `[{},{},{}]`."""
+    if isinstance(value, dict):
+        return _PER_CONTAINER + _PER_MEMBER * len(value) + sum(map(_weight, value.values()))
+    return _PER_CONTAINER + sum(map(_weight, value)) if isinstance(value, tuple) else 0

@@ -32,6 +32,7 @@ class ClaimsPolicy:
         self._max_age = settings.max_age
         self._max_lifetime = settings.max_lifetime
         self._required = required_claims(settings, revocable=revocable)
+        self._named = settings.required_claims
         self._identity_claim = settings.identity_claim
         self._scope_claims = _lookups(settings.scope_claims)
         self._roles_claims = _lookups(settings.roles_claims)
@@ -49,6 +50,9 @@ class ClaimsPolicy:
         """
         if not self._required <= claims.keys():
             self._explain_presence(claims)
+        for name in self._named:
+            if claims[name] is None:
+                raise InvalidToken(Reason.MISSING_CLAIM, f"token has {name}=null, JWT_REQUIRED_CLAIMS")
         if not _types_fit(claims):
             _explain_types(claims)
         if not self._suspicious.isdisjoint(claims):
@@ -143,7 +147,8 @@ def _types_fit(claims: Claims) -> bool:
     return (
         type(get("iss", "")) is str
         and type(get("sub", "")) is str
-        and type(get("jti", "")) is str
+        and type(jti := get("jti", "-")) is str
+        and jti != ""  # or one revocation would revoke all that have none
         and type(get("sid", "")) is str
         and type(get("client_id", "")) is str
         and type(get("azp", "")) is str
@@ -162,6 +167,8 @@ def _explain_types(claims: Claims) -> NoReturn:
     for name in ("iss", "sub", "jti", "sid", "client_id", "azp"):
         if type(claims.get(name, "")) is not str:
             raise InvalidToken(Reason.BAD_CLAIM, f"token has {name}={shown(claims[name])}, not a text")
+    if claims.get("jti") == "":
+        raise InvalidToken(Reason.BAD_CLAIM, "token has an empty jti")
     name = next(name for name in ("exp", "iat", "nbf") if not _is_date(claims.get(name, 0)))
     raise InvalidToken(Reason.BAD_CLAIM, f"token has {name}={shown(claims[name])}, not a date")
 

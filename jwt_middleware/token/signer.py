@@ -10,6 +10,7 @@ from typing import Any
 from jwt_middleware.errors import InvalidToken
 from jwt_middleware.settings import Settings
 from jwt_middleware.token import jws
+from jwt_middleware.token.claims import ClaimsPolicy
 from jwt_middleware.token.keys import Key
 
 _LONGEST = 100 * 365 * 86400
@@ -19,8 +20,9 @@ _OURS = frozenset({"iss", "aud", "sub", "client_id", "iat", "exp", "jti", "scope
 class Signer:
     """Signs the access tokens that a verifier with the same settings accepts."""
 
-    def __init__(self, key: Key, settings: Settings, clock: Callable[[], float]) -> None:
+    def __init__(self, key: Key, policy: ClaimsPolicy, settings: Settings, clock: Callable[[], float]) -> None:
         self._key = key
+        self._policy = policy
         self._settings = settings
         self._clock = clock
         self._header = jws.encode(_json(_header(key, settings.token_types)))
@@ -46,8 +48,7 @@ class Signer:
             The compact JWS.
 
         Raises:
-            ValueError: an empty subject, a claim that is ours to set, or what we would refuse ourselves: a
-                token longer than `JWT_MAX_TOKEN_BYTES`, a life longer than `JWT_MAX_LIFETIME`, odd JSON.
+            ValueError: an empty subject, a claim that is ours to set, or a token that we would refuse ourselves.
         """
         own = dict(claims or {})
         _check(subject, own, self._settings.identity_claim)
@@ -66,9 +67,16 @@ class Signer:
             raise ValueError(f"expires_in must be a number of seconds from 1 to {longest:g} (see JWT_MAX_LIFETIME)")
         return expires_in
 
+    def _check_acceptable(self, payload: bytes) -> None:
+        """What we issue we accept: a claim of the caller's must not make a token that we would refuse."""
+        try:
+            self._policy.user(jws.parse(payload), self._clock())
+        except InvalidToken as error:
+            raise ValueError(f"we would refuse this token: {error.detail}") from None
+
     def _signed(self, payload: dict[str, Any]) -> str:
         text = _json(payload)
-        _check_readable(text)
+        self._check_acceptable(text)
         message = self._header + b"." + jws.encode(text)
         token = message + b"." + jws.encode(self._key.sign(message))
         if len(token) > self._settings.max_token_bytes:
@@ -105,13 +113,6 @@ def _check(subject: str, claims: Mapping[str, Any], identity_claim: str) -> None
     taken = claims.keys() & (_OURS | {identity_claim})
     if taken:
         raise ValueError(f"these claims are ours to set: {', '.join(sorted(taken))}")
-
-
-def _check_readable(payload: bytes) -> None:
-    try:
-        jws.parse(payload)
-    except InvalidToken:
-        raise ValueError("a claim is not plain JSON: a lone surrogate, equal names or deep nesting") from None
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -2,7 +2,8 @@
 
 One sorted set, `{<prefix>}:revoked`, holds every mark: the member is the item, the score its mark.
 A read is one ZMSCORE, a write one EVAL of `write.lua`. Redis 6.2 or newer, or Valkey, with an append-only
-file and without `allkeys-` eviction. The least rights for the user in `JWT_STORE_URL`, here with
+file (`appendfsync always` if a crash may lose nothing confirmed: `everysec` was seen to lose some even to
+kill -9) and without `allkeys-` eviction. The least rights for the user in `JWT_STORE_URL`, here with
 `JWT_STORE_PREFIX=jwt` (add `+select` when the URL names a database other than 0):
 
     ACL SETUSER jwt on >password resetkeys resetchannels ~{jwt}:revoked -@all
@@ -148,7 +149,7 @@ class Line(Protocol):
     """One connection, as the twins make it.
 
     Attributes:
-        used: it has served or idled, so the server may have closed it since.
+        used: it was there before it was asked for, so the server may have closed it since.
         proved: when (monotonic) the last ROLE was sent that a master answered.
     """
 
@@ -359,13 +360,13 @@ class Pool(ABC):
         if not promise.cancelled() and promise.exception() is None:
             self._give(promise.result())
 
-    def _give(self, line: Line, used: bool = True) -> None:
+    def _give(self, line: Line, began: float = -math.inf) -> None:
+        """Hand a connection on. To who waited when it began to come up it is new; to others it may have died since."""
         with self._lock:
             while self._waiting:
                 promise = next(iter(self._waiting))
-                del self._waiting[promise]
+                line.used = self._waiting.pop(promise) > began
                 if not promise.done():
-                    line.used = used
                     promise.set_result(line)
                     return
             line.used = True
@@ -412,16 +413,18 @@ class Pool(ABC):
             self._dials -= 1
             self._lines -= line is None
         if line is not None:
-            self._give(line, used=False)
+            self._give(line, began)
         elif isinstance(error, Exception):
             self._fail(error.detail if isinstance(error, Unavailable) else self._endpoint.describe(error), began)
         self._grow()
 
     def _fail(self, detail: str, began: float) -> None:
-        """Tell those who waited when the attempt began that it failed; who came later is owed a new one."""
-        self._trip(detail)
+        """Tell those who waited when the attempt began that it failed. Who came later is owed a new one."""
         with self._lock:
-            for promise in [promise for promise, since in self._waiting.items() if since <= began]:
+            told = [promise for promise, since in self._waiting.items() if since <= began]
+            if told:
+                self._breaker.trip(monotonic(), detail)
+            for promise in told:
                 del self._waiting[promise]
                 if not promise.done():
                     promise.set_exception(Unavailable(detail))

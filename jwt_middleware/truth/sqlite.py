@@ -1,10 +1,9 @@
 """SQLite as the keeper of marks: one durable file, shared by the workers of one machine; nothing to install.
 
-A read is an indexed look-up of some microseconds and happens where it is asked for, a write waits for the
-disk and is offloaded. Each thread has a connection of its own. None may cross a fork: SQLite's locks belong
-to the process, yet a child takes those it finds in memory for its own, opens the file unlocked, and what it
-writes is lost when the parent closes last (seen). So all connections are closed around a fork and opened
-again on demand.
+A read is an indexed look-up of some microseconds, done where it is asked for; a write waits for the disk and is
+offloaded. Each thread has its connection. None may cross a fork: SQLite's locks belong to the process, yet a child
+takes those it finds in memory for its own, opens the file unlocked, and what it writes is lost when others close
+(seen). So all connections are closed before a fork and opened again on demand.
 """
 
 from __future__ import annotations
@@ -25,9 +24,7 @@ from jwt_middleware.truth.redis import SLACK
 
 T = TypeVar("T")
 
-# SQLite itself waits in ever longer steps: a writer was seen to starve for 5 s beside two busy ones, and a change of
-# the journal mode does not wait at all. So it gets short turns, and we ask again until the time-out.
-TURN = 0.002
+TURN = 0.002  # seconds: SQLite's own, ever longer waits let a writer beside two busy ones starve for 5 s
 SCHEMA = (
     "PRAGMA synchronous=FULL",
     "PRAGMA journal_mode=WAL",
@@ -147,8 +144,7 @@ class _Seat:
     def __del__(self) -> None:
         self.close()
 
-    def close(self, getpid: Callable[[], int] = os.getpid) -> None:
-        """Close the connection, if it was opened in this process. The default lives until the interpreter ends."""
+    def close(self, getpid: Callable[[], int] = os.getpid) -> None:  # a default outlives the module's globals
         if self._connection is not None and self._process == getpid():
             self._connection.close()
             self._connection = None
