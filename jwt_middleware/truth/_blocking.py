@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 
 from jwt_middleware.errors import ConfigurationError
 from jwt_middleware.truth.io import run
-from jwt_middleware.truth.redis import PATIENCE, Command, Endpoint, Line, Pool, problem_with, vet
+from jwt_middleware.truth.line import PATIENCE, Command, Endpoint, Line, vet
+from jwt_middleware.truth.pool import Pool
+from jwt_middleware.truth.redis import problem_with
 
 T = TypeVar("T")
 

@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from jwt_middleware.errors import InvalidToken, Reason
-from jwt_middleware.truth.store import Store, cut_off, ended, revokes
+from jwt_middleware.truth.store import SLACK, Store, cut_off, ended, revokes
 from jwt_middleware.user import User
 
-SLACK = 600  # seconds that a mark outlives the tokens it revokes, so that no slow clock revives one
 TOKEN, SESSION, SUBJECT, CLIENT, ISSUER = "j", "s", "u", "c", "i"
 _MAX_PART = 64
 

@@ -20,7 +20,7 @@ from weakref import WeakSet
 
 from jwt_middleware.errors import Unavailable
 from jwt_middleware.truth.io import IO
-from jwt_middleware.truth.redis import SLACK
+from jwt_middleware.truth.store import SLACK
 
 T = TypeVar("T")
 

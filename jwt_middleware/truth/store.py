@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+SLACK = 600  # seconds that a mark outlives what it revokes: no clock may forget before another stops accepting
+
 
 class Store(Protocol):
     """The keeper of marks. Every process of a deployment shares one."""

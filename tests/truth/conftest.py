@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from jwt_middleware.truth import redis as shared
+from jwt_middleware.truth import line
 from jwt_middleware.truth._async import AsyncIO
 from jwt_middleware.truth._blocking import BlockingIO
 from jwt_middleware.truth.io import IO, run
@@ -164,4 +164,4 @@ def store(shelf: SQLiteShelf | RedisShelf, world: World) -> Store:
 @pytest.fixture(autouse=True)
 def _each_test_is_a_new_process() -> None:
     """Let the warning that is given once per process be given in every test that waits for it."""
-    shared._warn_of_forgetting.cache_clear()
+    line._warn_of_forgetting.cache_clear()

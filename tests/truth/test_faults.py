@@ -12,10 +12,11 @@ import pytest
 import redis
 
 from jwt_middleware.errors import Unavailable
-from jwt_middleware.truth import redis as room
+from jwt_middleware.truth import pool
 from jwt_middleware.truth._async import AsyncIO
 from jwt_middleware.truth.io import IO, run
-from jwt_middleware.truth.redis import PAUSE, RedisStore
+from jwt_middleware.truth.pool import DIALS, PAUSE
+from jwt_middleware.truth.redis import RedisStore
 from jwt_middleware.truth.store import Store
 from tests.servers import BINARIES, HERE, Proxy, Server, eventually
 from tests.truth.conftest import LATEST, TIMEOUT, Loop, Threads, World
@@ -337,7 +338,7 @@ def test_a_name_server_that_does_not_answer(world: World, monkeypatch):
             world.run(store.read(["x"]))
         assert time.monotonic() - began < LATEST
         time.sleep(PAUSE)
-    assert threading.active_count() - before <= room.DIALS
+    assert threading.active_count() - before <= DIALS
     over.set()
 
 
@@ -416,6 +417,42 @@ def test_a_request_that_goes_away_while_it_waits_for_a_connection(own_server):
 
     loop.run(story())
     loop.close()
+
+
+def test_a_request_that_goes_away_in_the_moment_it_gets_a_connection(own_server, monkeypatch):
+    """The only connection there may be is handed to a request that is cancelled before it runs: it is not lost."""
+    monkeypatch.setattr(pool, "LINES", 1)
+    loop = Loop()
+    io = loop.make_io(own_server("redis-8").url(), TIMEOUT)
+
+    async def story() -> None:
+        async def first() -> None:
+            await io.redis("BLPOP", "nothing", 0.1)
+            second.cancel()
+
+        holding = asyncio.ensure_future(first())
+        await asyncio.sleep(0.05)
+        second = asyncio.ensure_future(io.redis("PING"))
+        await holding
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        assert await io.redis("PING") == b"PONG"
+
+    loop.run(story())
+    loop.close()
+
+
+def test_connections_killed_while_more_of_them_come_up(own_server):
+    """What dies in the background, before or just after it was ready, fails no request that has not begun yet."""
+    server, world = own_server("valkey-9", *USER), Threads()
+    for _ in range(60):
+        store = RedisStore(world.make_io(server.url("jwt:jwtpw"), 5.0), "jwt", None)
+        world.together([lambda store=store: store.read(["x"])] * 4)
+        server.admin("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        assert world.run(store.read(["x"])) == [None]
+        server.admin("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        world.run(store.write({"x": -1.0}))
+        server.admin("DEL", "{jwt}:revoked")
 
 
 def test_threads_that_ask_through_a_crash_are_told_the_truth(own_server):

@@ -13,7 +13,7 @@ from jwt_middleware.errors import ConfigurationError, Unavailable
 from jwt_middleware.truth._async import AsyncIO
 from jwt_middleware.truth._blocking import BlockingIO
 from jwt_middleware.truth.io import run
-from jwt_middleware.truth.redis import DIALS, LINES
+from jwt_middleware.truth.pool import DIALS, LINES
 from tests.servers import HERE, eventually, in_child
 from tests.truth.conftest import TIMEOUT, Loop, RedisShelf, Threads, World
 
