@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 import jwt as pyjwt
 import pytest
@@ -165,7 +165,7 @@ def test_every_method_needs_a_token(protect, method):
 class TestIdentityFromOutside:
     """What servers, outer layers and clients put there is gone before the app looks."""
 
-    PRESET = {
+    PRESET: ClassVar = {
         "REMOTE_USER": "root", "AUTH_TYPE": "Basic", "jwt_middleware.user": User("root"), "jwt_middleware.x": "root",
         "user": User("root"), "auth": User("root"),
     }  # fmt: skip

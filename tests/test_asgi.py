@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -150,7 +150,7 @@ class TestScope:
 class TestLifespan:
     """Start-up belongs to the app, unless the settings do not fit."""
 
-    STARTUP = {"type": "lifespan.startup"}
+    STARTUP: ClassVar = {"type": "lifespan.startup"}
 
     def test_it_goes_to_the_app_untouched(self, gate):
         """The app may start its pools, and may also refuse to (Django raises)."""
