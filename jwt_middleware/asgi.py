@@ -16,14 +16,14 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from jwt_middleware import target
-from jwt_middleware.core import Clock, Issuer
+from jwt_middleware.core import Clock, Issuer, chosen
 from jwt_middleware.errors import ConfigurationError, Refused, Unavailable
 from jwt_middleware.gate.admission import AnyGate, ClosedGate, Request
 from jwt_middleware.gate.replies import Reply
 from jwt_middleware.gate.rules import below_mount
 from jwt_middleware.notices import announce, revocable
 from jwt_middleware.truth._async import AsyncIO
-from jwt_middleware.user import User, set_current
+from jwt_middleware.user import ANONYMOUS, User, set_current
 
 __all__ = ["JWTAuth", "JWTMiddleware"]
 
@@ -98,7 +98,9 @@ class JWTMiddleware:
             kept instead: start-up fails where the server asks, every request gets a 503.
     """
 
-    def __init__(self, app: ASGIApp, *, auth: JWTAuth | None = None, clock: Clock = time.time, **settings: Any) -> None:
+    def __init__(
+        self, app: ASGIApp, *, auth: JWTAuth | None = None, clock: Clock | None = None, **settings: Any
+    ) -> None:
         self.app = app
         self._gate = gate = _gate(auth, clock, settings)
         # Looked up once: on the hot path each attribute costs as much as the work itself.
@@ -131,6 +133,7 @@ class JWTMiddleware:
         try:
             return await self._gate.admit(request)
         except (Refused, Unavailable) as refusal:
+            set_current(ANONYMOUS)
             reply = self._gate.refuse(refusal, request)
         if scope["type"] == "websocket":
             await _refuse_handshake(reply, scope, receive, send)
@@ -148,11 +151,9 @@ class JWTMiddleware:
             await send({"type": "lifespan.startup.failed", "message": str(self._gate.problem)})
 
 
-def _gate(auth: JWTAuth | None, clock: Clock, settings: dict[str, Any]) -> AnyGate:
+def _gate(auth: JWTAuth | None, clock: Clock | None, settings: dict[str, Any]) -> AnyGate:
     try:
-        if auth is not None and settings:
-            raise ConfigurationError(["give either auth= or settings, not both"])
-        core = (auth or JWTAuth(clock=clock, **settings)).core
+        core = chosen(JWTAuth, auth, clock, settings).core
     except ConfigurationError as error:
         if not _inside_event_loop():
             raise
@@ -224,8 +225,8 @@ async def _refuse_handshake(reply: Reply, scope: Scope, receive: Receive, send: 
         await send({"type": "websocket.close", "code": 1008})
 
 
-if os.environ.get("JWT_APP"):
-    app = JWTMiddleware(target.load(os.environ["JWT_APP"]))
+if os.environ.get("JWT_APP") and not target.is_being_imported(os.environ["JWT_APP"]):
+    app = JWTMiddleware(target.load(os.environ["JWT_APP"], "asgi"))
 else:
 
     def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from jwt_middleware.errors import ConfigurationError
 from jwt_middleware.gate.admission import Gate
@@ -23,6 +23,7 @@ from jwt_middleware.truth.io import IO
 from jwt_middleware.truth.revocation import Revocation
 from jwt_middleware.truth.store import Store
 
+PUBLIC_SOURCES = frozenset({"public_key", "private_key", "keys_dir", "jwks_file"})
 Clock = Callable[[], float]
 MakeIO = Callable[[str | None, float], IO]
 
@@ -47,11 +48,11 @@ class Core:
         self.settings = settings = loaded.settings
         self.origins = loaded.origins
         self.keys = sources.load(settings, problems)
-        problems += policy.problems(settings, symmetric=self.keys.verifying.symmetric or "secret_key" in loaded.origins)
+        problems += policy.problems(settings, has_public_keys=not PUBLIC_SOURCES.isdisjoint(loaded.origins))
         problems += _store_problems(settings)
         if problems:
             raise ConfigurationError(problems)
-        self.revocation = _revocation(settings, make_io, clock)
+        self.revocation = _revocation(settings, make_io, clock, signs=self.keys.signing is not None)
         claims = ClaimsPolicy(settings, revocable=self.revocation is not None)
         self.verifier = Verifier(self.keys.verifying, claims, settings, clock)
         self.authenticator = Authenticator(settings, self.verifier, self.revocation, clock)
@@ -105,11 +106,12 @@ def _sqlite_problems(url: str) -> list[str]:
     return []
 
 
-def _revocation(settings: Settings, make_io: MakeIO, clock: Clock) -> Revocation | None:
+def _revocation(settings: Settings, make_io: MakeIO, clock: Clock, *, signs: bool) -> Revocation | None:
     if settings.store_url is None or settings.revocation == "off":
         return None
     store = _store(settings.store_url, settings, make_io, clock)
-    return Revocation(store, settings.issuer, settings.max_lifetime, clock)
+    ahead = 0 if signs else settings.leeway
+    return Revocation(store, settings.issuer, settings.max_lifetime, clock, ahead)
 
 
 def _store(url: str, settings: Settings, make_io: MakeIO, clock: Clock) -> Store:
@@ -156,3 +158,22 @@ class Issuer:
             ValueError: an empty subject, a claim that is ours to set, or too long a token.
         """
         return self.core.signer.issue(subject, scope=scope, claims=claims, expires_in=expires_in)
+
+
+Auth = TypeVar("Auth", bound=Issuer)
+
+
+def chosen(kind: type[Auth], auth: object, clock: Clock | None, settings: Mapping[str, Any]) -> Auth:
+    """Return the settings object that a middleware was given, or make one of `kind` from its settings.
+
+    Raises:
+        ConfigurationError: both were given, or the object is of the other world; or the settings do not fit.
+    """
+    if auth is None:
+        arguments: dict[str, Any] = dict(settings) | ({} if clock is None else {"clock": clock})
+        return kind(**arguments)
+    if settings or clock is not None:
+        raise ConfigurationError(["give either auth= or settings, not both"])
+    if not isinstance(auth, kind):
+        raise ConfigurationError([f"auth= must be a JWTAuth of {kind.__module__}"])
+    return auth

@@ -14,10 +14,12 @@ the database for every `sub` it sees.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from jwt_middleware.user import ANONYMOUS, User, current_user
 
@@ -35,6 +37,7 @@ class UserMiddleware:
     async_capable = True
 
     def __init__(self, get_response: GetResponse) -> None:
+        _check_order(settings.MIDDLEWARE if settings.configured else ())
         self.get_response = get_response
         self._async = iscoroutinefunction(get_response)
         if self._async:
@@ -46,6 +49,13 @@ class UserMiddleware:
         if user.is_authenticated or not hasattr(request, "user"):
             request.user = user
         return self.get_response(request)
+
+
+def _check_order(middleware: Sequence[str]) -> None:
+    """Refuse an order in which Django's session user would silently replace the token's."""
+    names = [name.rpartition(".")[2] for name in middleware]
+    if "AuthenticationMiddleware" in names[names.index("UserMiddleware") :] if "UserMiddleware" in names else ():
+        raise ImproperlyConfigured("MIDDLEWARE: put jwt_middleware's UserMiddleware after AuthenticationMiddleware")
 
 
 def _user(request: Any) -> User:

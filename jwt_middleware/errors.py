@@ -56,6 +56,11 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def escaped(text: str, limit: int = 130) -> str:
+    """Make a text from outside fit to stand in a line by itself: as `shown`, without quotes."""
+    return shown(text, limit)[1:-1]
+
+
 class JWTMiddlewareError(Exception):
     """The root of every exception this library raises on purpose."""
 

@@ -82,7 +82,7 @@ class Settings:
         parse.path, None, KEYS, "File with a JWK Set (RFC 7517 section 5) of public keys that verify.", shown="",
     )  # fmt: skip
     algorithms: tuple[str, ...] = setting(
-        parse.names, (), KEYS,
+        parse.some_names, (), KEYS,
         "Accepted signature algorithms. From the keys: HMAC → HS256, RSA → RS256, EC → its curve's, "
         "Ed25519 → EdDSA and Ed25519; a JWK's `alg` wins.",
         shown="from the keys",
@@ -230,14 +230,14 @@ def load(environ: Mapping[str, str], keywords: Mapping[str, object]) -> Loaded:
                 raw, origins[name] = found
                 values[name] = declaration.parse(raw)
         except (ValueError, OSError) as error:
-            problems.append(f"{variable(name)} {_reason(error)}")
+            problems.append(variable(name) + _reason(error))
     return Loaded(Settings(**values), origins, problems)
 
 
 def _reason(error: ValueError | OSError) -> str:
     if isinstance(error, OSError):
-        return f"cannot be read: {error.strerror}"
-    return "is not UTF-8 text" if isinstance(error, UnicodeError) else str(error)  # whose own text holds some of it
+        return f"_FILE cannot be read: {error.strerror}"
+    return " is not UTF-8 text" if isinstance(error, UnicodeError) else f" {error}"  # whose own text holds some of it
 
 
 def _find(

@@ -100,9 +100,10 @@ set_current = _current.set
 
 
 def current_user() -> User:
-    """Return the user of the request being handled; outside a request, the anonymous user.
+    """Return the user of the request being handled; before any request, the anonymous user.
 
-    It is set on every request, anonymous ones included, so a stale user is never seen. Threads and
-    tasks see it as far as their framework copies the context (Starlette's and asyncio's do).
+    It is set on every request, anonymous and refused ones included, so no request sees another's user. It is not
+    reset when a request ends, since a body may still be streaming. Threads and tasks see it as far as their
+    framework copies the context (Starlette's and asyncio's do).
     """
     return _current.get()

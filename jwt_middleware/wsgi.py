@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from jwt_middleware import target
-from jwt_middleware.core import Clock, Issuer
-from jwt_middleware.errors import ConfigurationError, Refused, Unavailable
+from jwt_middleware.core import Clock, Issuer, chosen
+from jwt_middleware.errors import Refused, Unavailable
 from jwt_middleware.gate.admission import Request
 from jwt_middleware.gate.replies import Reply
 from jwt_middleware.notices import announce, revocable
 from jwt_middleware.truth._blocking import BlockingIO
 from jwt_middleware.truth.io import run
-from jwt_middleware.user import User, set_current
+from jwt_middleware.user import ANONYMOUS, User, set_current
 
 __all__ = ["JWTAuth", "JWTMiddleware"]
 
@@ -96,10 +96,10 @@ class JWTMiddleware:
         ConfigurationError: with every problem at once.
     """
 
-    def __init__(self, app: WSGIApp, *, auth: JWTAuth | None = None, clock: Clock = time.time, **settings: Any) -> None:
-        if auth is not None and settings:
-            raise ConfigurationError(["give either auth= or settings, not both"])
-        core = (auth or JWTAuth(clock=clock, **settings)).core
+    def __init__(
+        self, app: WSGIApp, *, auth: JWTAuth | None = None, clock: Clock | None = None, **settings: Any
+    ) -> None:
+        core = chosen(JWTAuth, auth, clock, settings).core
         announce(core.settings)
         self.app = app
         self._gate = core.gate
@@ -117,6 +117,7 @@ class JWTMiddleware:
             try:
                 user = run(self._gate.admit(request))
             except (Refused, Unavailable) as refusal:
+                set_current(ANONYMOUS)  # or this thread's last user would be seen by who logs the refusal
                 return _send_reply(self._gate.refuse(refusal, request), environ, start_response)
         if _OWN_KEYS in "\n".join(environ):  # one pass in C; a loop over the keys would cost more than the rest
             _remove_own_keys(environ)
@@ -188,7 +189,8 @@ class _WSGIRequest(Request):
 
     def values(self, name: str) -> Sequence[str]:
         # Servers join repeated fields by commas, which none of the headers that we look at may contain.
-        joined = self._environ.get("HTTP_" + name.upper().replace("-", "_"))
+        key = name.upper().replace("-", "_")
+        joined = self._environ.get("CONTENT_LENGTH" if key == "CONTENT_LENGTH" else f"HTTP_{key}")
         return [] if joined is None else [value.strip() for value in joined.split(",")]
 
 
@@ -197,8 +199,8 @@ def _send_reply(reply: Reply, environ: Environ, start_response: StartResponse) -
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
 
 
-if os.environ.get("JWT_APP"):
-    app = JWTMiddleware(target.load(os.environ["JWT_APP"]))
+if os.environ.get("JWT_APP") and not target.is_being_imported(os.environ["JWT_APP"]):
+    app = JWTMiddleware(target.load(os.environ["JWT_APP"], "wsgi"))
 else:
 
     def __getattr__(name: str) -> Any:

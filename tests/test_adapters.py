@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 
 import jwt as pyjwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from jwt_middleware import ConfigurationError, User, current_user
+from jwt_middleware import ConfigurationError, InvalidToken, Unavailable, User, asgi, current_user, wsgi
 from jwt_middleware.user import ANONYMOUS
-from tests.worlds import NOW, SECRET
+from tests.worlds import NOW, SECRET, ASGIWorld
 
 ORIGIN = "https://app.example"
 
@@ -232,6 +234,21 @@ def test_the_user_cannot_be_changed(protect):
     assert json.loads(json.dumps(user.claims))["deep"] == {"list": [{"x": 1}]}
 
 
+def test_a_refused_request_has_no_user(protect):
+    """Whoever logs the refusal must not see the last user of this thread."""
+    gate = protect()
+    seen = []
+    gate.request(token=gate.auth.issue("42"))
+    handler = logging.Handler()
+    handler.emit = lambda record: seen.append(current_user())
+    logging.getLogger("jwt_middleware").addHandler(handler)
+    try:
+        gate.request(token="junk")
+    finally:
+        logging.getLogger("jwt_middleware").removeHandler(handler)
+    assert seen == [ANONYMOUS]
+
+
 class TestPaths:
     """Exempt and optional paths: exact, or all below; anything that can be read twice needs a token."""
 
@@ -282,6 +299,14 @@ class TestPaths:
         gate = protect(exempt_paths="/health")
         assert gate.request("/health", mount="/v1").passed
         assert gate.request("/v1/health", mount="").status == 401
+        assert gate.request("/health", mount="/health").passed
+        assert gate.request("/x", mount="/health").status == 401
+
+    def test_a_proxy_may_strip_the_prefix(self):
+        """Then root_path is not in the path, and the app reads the path as it is: so do we."""
+        gate = ASGIWorld(secret_key=SECRET, exempt_paths="/health")
+        assert gate.request("/health", extra={"root_path": "/api"}).passed
+        assert gate.request("/healthx", extra={"root_path": "/health"}).status == 401
 
     @pytest.mark.parametrize(
         "name",
@@ -300,6 +325,8 @@ class TestCORS:
     def test_a_true_preflight_passes_as_anonymous(self, protect):
         """A browser sends no credential with it, and the app's CORS layer answers (A19)."""
         assert protect().request(method="OPTIONS", headers=self.PREFLIGHT).user is ANONYMOUS
+        headers = [*self.PREFLIGHT, ("Content-Length", "0"), ("Access-Control-Request-Headers", "authorization")]
+        assert protect().request(method="OPTIONS", headers=headers).user is ANONYMOUS
 
     @pytest.mark.parametrize(
         ("method", "headers"),
@@ -311,6 +338,12 @@ class TestCORS:
             pytest.param("OPTIONS", (*PREFLIGHT, PREFLIGHT[0]), id="two-origins"),
             pytest.param("OPTIONS", (("Origin", f"{ORIGIN}, {ORIGIN}"), PREFLIGHT[1]), id="two-origins-joined"),
             pytest.param("OPTIONS", (*PREFLIGHT, PREFLIGHT[1]), id="two-asked-methods"),
+            pytest.param("OPTIONS", (("Origin", ""), PREFLIGHT[1]), id="empty-origin"),
+            pytest.param("OPTIONS", (PREFLIGHT[0], ("Access-Control-Request-Method", "")), id="empty-method"),
+            pytest.param("OPTIONS", (*PREFLIGHT, ("Cookie", "a=b")), id="with-a-cookie"),
+            pytest.param("OPTIONS", (*PREFLIGHT, ("Content-Length", "3")), id="with-a-body"),
+            pytest.param("OPTIONS", (*PREFLIGHT, ("Transfer-Encoding", "chunked")), id="with-a-stream"),
+            pytest.param("OPTIONS", (*PREFLIGHT, ("X-HTTP-Method-Override", "DELETE")), id="overridden"),
             pytest.param("OPTIONS", (*PREFLIGHT, ("Authorization", "Bearer junk")), id="with-a-credential"),
             pytest.param("OPTIONS", (*PREFLIGHT, ("Authorization", "Basic junk")), id="with-another-credential"),
         ],
@@ -404,6 +437,37 @@ class TestRevocation:
         assert gate.request(token=token).status == 401
         assert gate.request(token=gate.auth.issue("42", claims={"sid": "s2"})).status == 200
 
+    def test_a_cut_off_holds_for_parts_of_its_second(self, gate, clock):
+        """RFC 7519 section 2: dates may have fractions; half a second after the whole one is still that second (C9)."""
+        token = signed(jti="1", iat=NOW + 0.7)
+        clock.now += 0.9
+        gate.revoke_subject("42")
+        assert gate.request(token=token).status == 401
+
+    def test_another_issuer_s_clock_may_be_ahead(self, protect, tmp_path, clock):
+        """Its tokens of the next seconds exist already: where we only verify, a cut-off reaches over the leeway."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        gate = protect(public_key=pem, allow_any_audience=True, store_url=f"sqlite:///{tmp_path}/s.db", leeway=30)
+        claims = {"sub": "42", "jti": "1", "iat": NOW + 20, "exp": NOW + 900}
+        token = pyjwt.encode(claims, key, "ES256")
+        assert gate.request(token=token).status == 200
+        gate.revoke_subject("42")
+        assert gate.request(token=token).status == 401
+
+    @pytest.mark.parametrize("claim", ["client_id", "azp", "cid", "appid"])
+    def test_a_client_is_known_by_any_of_its_names(self, gate, claim):
+        """RFC 9068, OpenID Connect, Okta and Entra ID each have a name for it."""
+        token = signed(jti="1", iat=NOW, **{"client_id": "front", claim: "leaked"})
+        gate.drive(gate.auth.core.revoker.revoke_client("leaked"))
+        assert gate.request(token=token).status == 401
+
+    @pytest.mark.parametrize("name", ["", None, 42])
+    def test_what_names_nobody_cannot_be_revoked(self, gate, name):
+        """`revoke_subject(current_user().identity)` on an exempt path must not succeed and end nothing."""
+        with pytest.raises(ValueError, match="not empty"):
+            gate.revoke_subject(name)
+
     def test_clients_and_issuers_can_be_cut_off(self, gate, clock):
         """A leaked client or a compromised issuer is one write."""
         revoker = gate.auth.core.revoker
@@ -460,6 +524,30 @@ class TestRevocation:
         assert gate.request(token="junk").status == 401  # what needs no store is still decided
 
 
+class TestStoreFile:
+    """The file of the embedded store is the truth; another file knows of no revocation."""
+
+    @pytest.mark.parametrize("again", [False, True], ids=["deleted", "replaced"])
+    def test_a_file_that_is_gone_is_503(self, protect, tmp_path, again):
+        """Cannot decide: not 200 from an old descriptor, and not 200 from a new empty file."""
+        gate = protect(store_url=f"sqlite:///{tmp_path}/store.db")
+        token = gate.auth.issue("42")
+        assert gate.request(token=token).status == 200
+        for file in tmp_path.glob("store.db*"):
+            file.unlink()
+        if again:
+            (tmp_path / "store.db").touch()
+        assert gate.request(token=token).status == 503
+        with pytest.raises(Unavailable):
+            gate.revoke_subject("42")
+
+    def test_a_new_file_is_said_aloud(self, protect, tmp_path, caplog):
+        """An operator who mistyped the path sees an empty store being made."""
+        gate = protect(store_url=f"sqlite:///{tmp_path}/store.db")
+        gate.request(token=gate.auth.issue("42"))
+        assert f"made a new, empty store: {tmp_path}/store.db" in caplog.messages
+
+
 class TestLog:
     """One line per refusal, that says which setting it met and holds no token."""
 
@@ -512,5 +600,19 @@ class TestConfiguration:
     def test_auth_and_settings_together_contradict(self, protect):
         """Either the object or the keywords."""
         gate = protect()
-        with pytest.raises(ConfigurationError, match="not both"):
-            type(gate.middleware)(lambda *_: None, auth=gate.auth, leeway=3)
+        for more in ({"leeway": 3}, {"clock": lambda: 0}):
+            with pytest.raises(ConfigurationError, match="not both"):
+                type(gate.middleware)(lambda *_: None, auth=gate.auth, **more)
+
+    def test_the_other_world_s_object_is_refused(self, protect):
+        """Its store could not be asked from here."""
+        gate = protect()
+        other = wsgi.JWTAuth if gate.name == "asgi" else asgi.JWTAuth
+        with pytest.raises(ConfigurationError, match="must be a JWTAuth of"):
+            type(gate.middleware)(lambda *_: None, auth=other(secret_key=SECRET))
+
+    @pytest.mark.parametrize("token", [None, b"a.b.c", 42])
+    def test_verify_takes_texts(self, protect, token):
+        """Whatever an app found or did not find, the answer is ours."""
+        with pytest.raises(InvalidToken, match="a token is a text"):
+            protect().verify(token)

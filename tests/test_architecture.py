@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.worlds import SECRET
 
 ROOT = Path(__file__).parent.parent
 FORBIDDEN = ("argon2", "redis", "hiredis", "starlette", "werkzeug", "flask", "django", "fastapi", "asgiref", "click")
@@ -55,3 +58,12 @@ def test_another_project_s_distribution_beside_us_is_named(tmp_path):
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import jwt_middleware"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert "another project is installed beside" in done.stderr
+
+
+def test_an_app_may_import_the_other_adapter_while_it_is_being_wrapped(tmp_path):
+    """An ASGI app that uses `wsgi.JWTAuth` in a script of its own is not imported in a circle."""
+    (tmp_path / "mine.py").write_text("from jwt_middleware.wsgi import JWTAuth\nasync def app(*_): ...\n")
+    environment = os.environ | {"JWT_APP": "mine:app", "JWT_SECRET_KEY": SECRET, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    code = "import jwt_middleware.asgi as a; print(a.app.app.__module__)"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "mine\n", done.stderr

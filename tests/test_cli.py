@@ -367,6 +367,7 @@ def test_what_is_revoked_is_refused(argv: list[str], said: str, run: Run, store:
 
 def test_a_bad_token_is_not_revoked(run: Run, store: Path) -> None:
     """A token of somebody else's names nothing of ours: refused, exit code 1."""
+    store.touch()
     result = run("revoke", "token", token(claims(), key=OTHER_SECRET))
     assert (result.code, result.out) == (1, "")
     assert "bad_signature" in result.err
@@ -390,10 +391,45 @@ def test_a_store_that_cannot_be_reached_ends_with_1(
 ) -> None:
     """The command promises nothing that the store did not confirm."""
     monkeypatch.setenv("JWT_STORE_URL", f"sqlite:///{tmp_path}/missing/folder/s.db")
-    for argv in (["revoke", "subject", "42"], ["token", "verify", token(claims())]):
-        result = run(*argv)
-        assert (result.code, result.out) == (1, "")
-        assert result.err.startswith("store_unavailable: ")
+    verified = run("token", "verify", token(claims()))
+    assert (verified.code, verified.out) == (1, "")
+    assert verified.err.startswith("store_unavailable: ")
+    revoked = run("revoke", "subject", "42")
+    assert (revoked.code, revoked.out) == (1, "")
+    assert "no store at" in revoked.err
+
+
+def test_revoking_makes_no_store_of_its_own(
+    run: Run, secret: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A relative JWT_STORE_URL seen from another folder names another file: success would be a lie."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JWT_STORE_URL", "sqlite:///revoked.db")
+    result = run("revoke", "all")
+    assert (result.code, result.out) == (1, "")
+    assert str(tmp_path / "revoked.db") in result.err
+    assert not (tmp_path / "revoked.db").exists()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["subject", ""], ["token", ""], ["session", ""], ["token", "eyJhbGciOiJIUzI1NiJ9.e30"], ["token", "x" * 300]],
+    ids=["no-subject", "no-token", "no-session", "piece-of-a-token", "too-long"],
+)
+def test_what_names_nothing_is_not_revoked(argv: list[str], run: Run, store: Path) -> None:
+    """An empty name or a piece of a token would be a success that ends nothing."""
+    store.touch()
+    result = run("revoke", *argv)
+    assert (result.code, result.out) == (2, "")
+
+
+def test_commands_do_not_import_the_app(run: Run, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JWT_APP is for servers: `token issue` must not run somebody's start-up code."""
+    monkeypatch.setenv("JWT_APP", "no_such_module:app")
+    code = "import sys; from jwt_middleware.cli import main; sys.exit(main(['token', 'issue', '42']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("eyJ")
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -438,7 +474,7 @@ def test_config_check_says_yes_and_names_what_fails_open(
 ) -> None:
     """Whatever begins with `JWT_ALLOW_` and is in force is listed."""
     result = run("config", "check")
-    assert (result.code, result.out) == (0, "the settings fit together\n")
+    assert (result.code, result.out) == (0, "the settings fit together (the store was not asked)\n")
     monkeypatch.setenv("JWT_ALLOW_ANY_AUDIENCE", "true")
     result = run("config", "check")
     assert result.out.splitlines() == ["fails open: JWT_ALLOW_ANY_AUDIENCE is set", "the settings fit together"]

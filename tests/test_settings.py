@@ -55,7 +55,6 @@ EMPTY = "is set but empty: unset it or give it a value"
         ("audience", ["a", "b"], ("a", "b")),
         ("audience", ("a",), ("a",)),
         ("audience", {"a": 1}, ("a",)),
-        ("algorithms", "", ()),
         ("allow_any_audience", "TRUE", True),
         ("allow_any_audience", "off", False),
         ("allow_any_audience", " 1 ", True),
@@ -270,8 +269,8 @@ def test_both_forms_together_are_a_problem(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        pytest.param(lambda path: None, "cannot be read: No such file or directory", id="missing"),
-        pytest.param(lambda path: path.mkdir(), "cannot be read: Is a directory", id="folder"),
+        pytest.param(lambda path: None, "_FILE cannot be read: No such file or directory", id="missing"),
+        pytest.param(lambda path: path.mkdir(), "_FILE cannot be read: Is a directory", id="folder"),
         pytest.param(lambda path: path.write_bytes(b""), EMPTY, id="empty"),
         pytest.param(lambda path: path.write_bytes(b"\n"), EMPTY, id="blank"),
         pytest.param(lambda path: path.write_bytes(b"\xff\xfe"), "is not UTF-8 text", id="not-utf-8"),
@@ -281,7 +280,7 @@ def test_a_file_that_cannot_be_read_is_a_problem(make: Any, said: str, tmp_path:
     """The problem names the variable, not the path and not the content."""
     path = tmp_path / "very-private-name"
     make(path)
-    assert read({"JWT_SECRET_KEY_FILE": str(path)}).problems == [f"JWT_SECRET_KEY {said}"]
+    assert read({"JWT_SECRET_KEY_FILE": str(path)}).problems == [f"JWT_SECRET_KEY {said}".replace(" _FILE", "_FILE")]
 
 
 def test_other_settings_have_no_file_form() -> None:

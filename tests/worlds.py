@@ -188,6 +188,7 @@ class WSGIWorld:
         own: list[tuple[str, str | bytes]] = [("Authorization", f"Bearer {token}")] if token is not None else []
         for name, value in [*own, *headers]:
             key = "HTTP_" + name.upper().replace("-", "_")
+            key = "CONTENT_LENGTH" if key == "HTTP_CONTENT_LENGTH" else key
             text = value.decode("latin-1") if isinstance(value, bytes) else value
             environ[key] = f"{environ[key]},{text}" if key in environ else text
         return self.send(environ | (extra or {}))

@@ -6,10 +6,16 @@ import json
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from jwt_middleware.cli import env
 from jwt_middleware.login import keyring
 from jwt_middleware.token.keys import HMAC, Key
-from jwt_middleware.wsgi import JWTAuth
+
+_folder = click.option(
+    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), envvar="JWT_KEYS_DIR",
+    help="Folder of private keys; JWT_KEYS_DIR by default.",
+)  # fmt: skip
 
 
 @click.group()
@@ -19,16 +25,18 @@ def keys() -> None:
 
 @keys.command()
 @click.option("--alg", type=click.Choice(keyring.MAKEABLE), help="HS256 by default, ES256 with a folder.")
-@click.option("--dir", "folder", type=click.Path(path_type=Path, file_okay=False), envvar="JWT_KEYS_DIR",
-              help="Folder for a private key; JWT_KEYS_DIR by default.")  # fmt: skip
+@_folder
 def new(alg: str | None, folder: Path | None) -> None:
-    """Make a key.
+    r"""Make a key.
 
+    \b
     An HMAC secret is printed as a variable:  export "$(jwt-middleware keys new)"
     A private key is written to a folder:     jwt-middleware keys new --dir keys/
     """
     algorithm = alg or ("ES256" if folder else "HS256")
     if algorithm in HMAC:
+        if click.get_current_context().get_parameter_source("folder") is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"an {algorithm} secret is no file: leave --dir out")
         click.echo(f"JWT_SECRET_KEY={keyring.new_secret(algorithm)}")
         return
     if folder is None:
@@ -38,13 +46,14 @@ def new(alg: str | None, folder: Path | None) -> None:
     except OSError as error:
         raise click.ClickException(f"cannot write to {folder}: {error.strerror}") from None
     click.echo(f"made {made}", err=True)
-    click.echo(f"JWT_KEYS_DIR={folder}")
+    click.echo(f"JWT_KEYS_DIR={folder.absolute()}")
 
 
 @keys.command(name="list")
-def list_() -> None:
-    """List the keys that are configured: kid, algorithm, and what each does."""
-    ring = JWTAuth().core.keys
+@_folder
+def list_(folder: Path | None) -> None:
+    """List the configured keys: kid, algorithm, duty."""
+    ring = env.keys(folder)
     for key in ring.verifying.keys:
         click.echo(f"{key.kid or '-':<44} {key.names[0]:<6} {_duty(key, ring.signing)}")
 
@@ -54,9 +63,10 @@ def _duty(key: Key, signing: Key | None) -> str:
 
 
 @keys.command()
-def jwks() -> int:
-    """Print our public keys as a JWK Set (RFC 7517), for those who verify our tokens."""
-    ring = JWTAuth().core.keys
+@_folder
+def jwks(folder: Path | None) -> int:
+    """Print our public keys as a JWK Set (RFC 7517)."""
+    ring = env.keys(folder)
     if ring.verifying.symmetric:
         click.echo("HMAC secrets are never published; make a key pair: jwt-middleware keys new --dir keys/", err=True)
         return 1

@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from jwt_middleware import parsing
-from jwt_middleware.errors import ConfigurationError, InvalidToken
+from jwt_middleware.cli.env import core
+from jwt_middleware.errors import ConfigurationError, InvalidToken, escaped
 from jwt_middleware.token import jws
-from jwt_middleware.wsgi import JWTAuth
+from jwt_middleware.truth.io import run
 
 
 @click.group()
@@ -60,7 +61,7 @@ token_argument = click.argument("token", metavar="TOKEN|-", callback=from_argume
 def issue(subject: str, scope: str, claims: dict[str, Any], expires: float | None) -> None:
     """Print an access token for SUBJECT."""
     try:
-        click.echo(JWTAuth().issue(subject, scope=scope, claims=claims, expires_in=expires))
+        click.echo(core().signer.issue(subject, scope=scope, claims=claims, expires_in=expires))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 
@@ -69,13 +70,16 @@ def issue(subject: str, scope: str, claims: dict[str, Any], expires: float | Non
 @token_argument
 def verify(token: str) -> None:
     """Verify TOKEN as a request's would be, revocation included, and print its claims."""
-    click.echo(json.dumps(JWTAuth().verify(token).claims, indent=2))
+    click.echo(json.dumps(run(core().authenticator.verify(token)).claims, indent=2))
 
 
 @token.command()
 @token_argument
 def inspect(token: str) -> int:
-    """Show what is in TOKEN, whoever signed it, and whether our settings would accept it (the store is not asked)."""
+    """Show what is in TOKEN, and why it would be refused.
+
+    Whoever signed it: what is shown is not verified. The last line is our settings' verdict; the store is not asked.
+    """
     try:
         header, payload, _ = jws.split(token.encode("ascii", "replace"))
         click.echo(f"header  {_shown(header)}")
@@ -102,12 +106,12 @@ def _show_times(claims: dict[str, Any]) -> None:
 
 def _judge(token: str) -> int:
     try:
-        user = JWTAuth().core.verifier.verify(token.encode("ascii", "replace"))
+        user = core().verifier.verify(token.encode("ascii", "replace"))
     except InvalidToken as error:
         click.echo(f"refused {error.reason}: {error.detail}")
         return 1
     except ConfigurationError as error:
         click.echo(f"cannot judge: {error}", err=True)
         return 2
-    click.echo(f"accepted as {user.identity}")
+    click.echo(f"accepted as {escaped(user.identity)}")
     return 0

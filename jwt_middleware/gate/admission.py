@@ -19,6 +19,10 @@ from jwt_middleware.gate.transport import Transport
 from jwt_middleware.settings import Settings
 from jwt_middleware.user import ANONYMOUS, User
 
+_NEVER_IN_A_PREFLIGHT = (
+    "cookie", "transfer-encoding", "x-http-method-override", "x-http-method", "x-method-override",
+)  # fmt: skip
+
 
 class Request(ABC):
     """What the gate looks at: a view of a scope or an environ, read only as far as a decision needs it.
@@ -74,12 +78,19 @@ class Request(ABC):
 
     @property
     def is_preflight(self) -> bool:
-        """Whether it is a CORS preflight: exactly OPTIONS, one origin, one asked method, no credential."""
+        """Whether it is a CORS preflight as browsers send it (Fetch standard, CORS-preflight fetch).
+
+        Exactly OPTIONS, one origin, one asked method; no credential, no cookie, no body, and no header by which an
+        app might take it for another method.
+        """
         return (
             self.credential is None
             and self.method == "OPTIONS"
-            and len(self.values("origin")) == 1
-            and len(self.values("access-control-request-method")) == 1
+            and bool(self.origin)
+            and len(asked := self.values("access-control-request-method")) == 1
+            and bool(asked[0])
+            and not any(self.values(name) for name in _NEVER_IN_A_PREFLIGHT)
+            and "".join(self.values("content-length")) in ("", "0")
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 
+from jwt_middleware.errors import InvalidToken, Reason, shown
 from jwt_middleware.gate.cache import Cache, Credential, Entry
 from jwt_middleware.gate.credentials import Extractor
 from jwt_middleware.settings import Settings
@@ -60,6 +61,8 @@ class Authenticator:
         Raises:
             InvalidToken, Unavailable: as for a request.
         """
+        if not isinstance(token, str):
+            raise InvalidToken(Reason.MALFORMED, f"a token is a text, this is {shown(type(token).__name__)}")
         entry = self._verified(token.encode("ascii", "replace"))
         await self._check(entry)
         return entry.user

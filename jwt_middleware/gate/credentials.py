@@ -7,6 +7,7 @@ two credentials are a mistake even when they are equal, since another layer may 
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
 from jwt_middleware.errors import InvalidRequest, InvalidToken, NoCredential, Reason
 from jwt_middleware.gate.cache import Credential
@@ -15,13 +16,22 @@ _B64TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
 _SCHEME_CHARACTER = rb"[A-Za-z0-9!#$%&'*+.^_`|~-]"
 _LOOK = 1024  # bytes of a header of another scheme that are searched for one of ours: a stranger pays for none of it
 
+_MISTAKES = (
+    (re.compile(rb"\s*\Z"), "it is empty"),
+    (re.compile(rb"eyJ[\w-]+\.[\w-]+\.[\w-]+\Z"), "the token stands alone, without its scheme"),
+    (re.compile(rb"\w+:"), "there is a colon after the scheme"),
+    (re.compile(rb"\w+ +[\"']"), "there are quotes around the token"),
+    (re.compile(rb"(\w+) +\1 "), "the scheme stands twice"),
+    (re.compile(rb"[^,]*,"), "there is a comma: two credentials?"),
+)
+
 
 class Extractor:
     """Takes the token out of a raw header value, by the scheme of `JWT_HEADER_TYPE`."""
 
     def __init__(self, header_name: str, scheme: str, max_bytes: int) -> None:
         self._name = header_name
-        self._scheme = scheme.lower()
+        self._scheme = scheme
         self._prefix = f"{scheme} ".lower().encode() if scheme else b""
         self._ours_among_others = re.compile(
             rb"(?:^|,)[ \t]*" + re.escape(scheme.encode()) + rb"(?!" + _SCHEME_CHARACTER + rb")", re.IGNORECASE
@@ -49,15 +59,23 @@ class Extractor:
             )
         token = raw[start:]
         if not _B64TOKEN.fullmatch(token):
-            raise InvalidRequest(Reason.MALFORMED_CREDENTIAL, f"{self._name} is not exactly {self._form()}")
+            raise self._malformed(raw)
         return token
 
-    def _form(self) -> str:
-        return f"{self._scheme}, one space, one token" if self._scheme else "one token"
-
-    def _refuse_scheme(self, raw: bytes) -> None:
+    def _refuse_scheme(self, raw: bytes) -> NoReturn:
         if not raw[:_LOOK].strip() or self._ours_among_others.search(raw, 0, _LOOK):
-            raise InvalidRequest(
-                Reason.MALFORMED_CREDENTIAL, f"{self._name} is empty, or holds {self._scheme} among other things"
-            )
-        raise NoCredential(Reason.MISSING, f"{self._name} is of another scheme, JWT_HEADER_TYPE={self._scheme}")
+            raise self._malformed(raw)
+        detail = f"{self._name} is of another scheme, JWT_HEADER_TYPE={self._scheme}{_mistake(raw[:_LOOK])}"
+        raise NoCredential(Reason.MISSING, detail)
+
+    def _malformed(self, raw: bytes) -> InvalidRequest:
+        form = f"{self._scheme}, one space, one token" if self._scheme else "one token"
+        return InvalidRequest(Reason.MALFORMED_CREDENTIAL, f"{self._name} is not exactly {form}{_mistake(raw[:_LOOK])}")
+
+
+def _mistake(raw: bytes) -> str:
+    """Say which common mistake it looks like, in the log alone."""
+    for looks_like, mistake in _MISTAKES:
+        if looks_like.match(raw):
+            return f": {mistake}"
+    return ""

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from time import monotonic
 
-from jwt_middleware.errors import Reason, Refused, Unavailable, shown
+from jwt_middleware.errors import Reason, Refused, Unavailable, escaped
 
 _logger = logging.getLogger("jwt_middleware")
 _LINES = 10
@@ -25,24 +25,21 @@ class Journal:
 
     def note(self, refusal: Refused | Unavailable, method: str, path: str) -> None:
         """Log one refusal of a request, unless this minute has had enough of its kind."""
-        if not self._counts(refusal.reason):
+        count = self._count(refusal.reason)
+        if count > _LINES:
             return
+        more = " (more of these are only counted for a minute)" if count == _LINES else ""
         level = logging.ERROR if isinstance(refusal, Unavailable) else logging.WARNING
-        _logger.log(
-            level, "%d %s %s %s: %s", refusal.status, _word(method), _word(path), refusal.reason, refusal.detail
-        )
+        where = f"{escaped(method)} {escaped(path)}"
+        _logger.log(level, "%d %s %s: %s%s", refusal.status, where, refusal.reason, refusal.detail, more)
 
-    def _counts(self, reason: Reason) -> bool:
+    def _count(self, reason: Reason) -> int:
         now = self._now()
         window = self._windows.get(reason)
         if window is None or now - window[0] >= _WINDOW_SECONDS:
             self._windows[reason] = [now, 1]
             if window is not None and window[1] > _LINES:
                 _logger.warning("%s: %d more such refusals were not logged one by one", reason, window[1] - _LINES)
-            return True
+            return 1
         window[1] += 1
-        return window[1] <= _LINES
-
-
-def _word(text: str) -> str:
-    return shown(text, 130)[1:-1]
+        return int(window[1])

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from enum import Enum
 
-_AMBIGUOUS = re.compile(r"//|[\\;%\x00-\x1f\x7f�]|/\.{1,2}(/|$)")
+_AMBIGUOUS = re.compile(r"//|[\\;%#?\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]|/\.{1,2}(/|$)")
 _ENCODED = re.compile(rb"%(?:[01][0-9a-f]|2[ef5]|3b|5c|7f)", re.IGNORECASE)
 
 
@@ -66,10 +66,12 @@ def is_plain(path: str) -> bool:
     return path.isascii() or not _AMBIGUOUS.search(unicodedata.normalize("NFKC", path))
 
 
-def below_mount(path: str, mount: str) -> str | None:
-    """Return the part of a path below the app's mount point, `None` if it is not below it."""
+def below_mount(path: str, mount: str) -> str:
+    """Return the path that the app will see: below its mount point if it is below it, else as it is.
+
+    The latter is a proxy that strips the prefix while the server adds it to `root_path` alone; Starlette and Django
+    read it so, too.
+    """
     mount = mount.rstrip("/")
-    if not path.startswith(mount):
-        return None
-    rest = path[len(mount) :]
-    return rest if rest.startswith("/") else None
+    below = path.removeprefix(mount)
+    return below if below.startswith("/") else path

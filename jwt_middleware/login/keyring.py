@@ -31,7 +31,7 @@ def new_key_file(folder: Path, algorithm: str, now: datetime | None = None) -> P
     """
     pem = keys.generate(algorithm)
     made = keys.from_pem(pem.decode(), [algorithm])
-    stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%S.%fZ")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{stamp}-{str(made.kid)[:12]}.pem"
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -151,7 +151,6 @@ def _types_fit(claims: Claims) -> bool:
         and jti != ""  # or one revocation would revoke all that have none
         and type(get("sid", "")) is str
         and type(get("client_id", "")) is str
-        and type(get("azp", "")) is str
         and _is_date(get("exp", 0))
         and _is_date(get("iat", 0))
         and _is_date(get("nbf", 0))
@@ -164,7 +163,7 @@ def _is_date(value: object) -> bool:
 
 
 def _explain_types(claims: Claims) -> NoReturn:
-    for name in ("iss", "sub", "jti", "sid", "client_id", "azp"):
+    for name in ("iss", "sub", "jti", "sid", "client_id"):
         if type(claims.get(name, "")) is not str:
             raise InvalidToken(Reason.BAD_CLAIM, f"token has {name}={shown(claims[name])}, not a text")
     if claims.get("jti") == "":
@@ -219,12 +218,12 @@ def _names(value: Any, setting: str) -> tuple[str, ...]:
     return value  # type: ignore[no-any-return]
 
 
-def problems(settings: Settings, *, symmetric: bool) -> list[str]:
+def problems(settings: Settings, *, has_public_keys: bool) -> list[str]:
     """List what is wrong with the token policy, given the kind of the keys."""
     found = []
     if settings.audience and settings.allow_any_audience:
         found.append("JWT_AUDIENCE and JWT_ALLOW_ANY_AUDIENCE contradict each other: keep one")
-    if not symmetric and not settings.audience and not settings.allow_any_audience:
+    if has_public_keys and not settings.audience and not settings.allow_any_audience:
         found.append(
             "JWT_AUDIENCE is required with public keys: without it a token for any other service of this issuer "
             "would pass (JWT_ALLOW_ANY_AUDIENCE=true accepts that)"

@@ -138,7 +138,7 @@ def from_pem(pem: str, allowed: Sequence[str], kid: str | None = None) -> Key:
     Raises:
         KeyProblem: not such a PEM, encrypted, too weak, or no fitting algorithm.
     """
-    private, public = _load_pem(pem.strip().encode())
+    private, public = _load_pem(pem.strip().encode("utf-8", "replace"))
     names = _names(public, allowed)
     return Key(names, _IMPLEMENTATIONS[names[0]], public, private, kid or thumbprint(public), any_kid=kid is None)
 

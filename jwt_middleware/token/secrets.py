@@ -6,7 +6,11 @@ import base64
 import binascii
 import os
 import re
+from collections.abc import Iterator
+from urllib.parse import unquote_to_bytes
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 
@@ -21,14 +25,32 @@ _PLACEHOLDERS = (
     "verysecret", "secretkeyhere", "insertsecret", "insertyour", "thisisasecret", "thisisnotasecret", "keepitsecret",
     "secretsecret", "donotuse", "dontuse", "examplesecret", "examplekey", "jwtsecretkey", "djangoinsecure",
     "notasecret", "password", "secretkey", "testsecret", "insecure", "ultrasecure",
+    "randomstring", "replacewith", "generatea", "openssl", "yourjwt", "yourvery", "yourlong", "putyour", "longrandom",
+    "goeshere", "quickbrownfox", "32byte", "longenough",
     "1234567890", "abcdefghij", "qwertyuiop",
 )  # fmt: skip
 
 
+# Good secrets that tutorials have published: FastAPI's, Flask's, a Spring guide's, RFC 7515's.
+_PUBLISHED = (
+    b"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+    b"192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+    b"404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
+    b"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+)
+_QUOTED = re.compile(rb"\".*\"|'.*'", re.DOTALL)
+_FRAMED = re.compile(rb"\{.*\}|\[.*\]|<.*>|\$\(.*\)|\$\{.*\}", re.DOTALL)
+_LAYERS = 3  # how often a key may be wrapped in another encoding and still be found
+
+
 def objection(secret: bytes) -> str | None:
     """Say why a secret may not be used, or return `None`. Length is judged with the algorithm."""
-    if _is_a_key(secret):
+    if secret.isascii() and _QUOTED.fullmatch(secret):  # random bytes may look like anything
+        return "stands in quotes, which would be part of it: remove them"
+    if any(_is_a_key(layer) for layer in _unwrapped(secret, _LAYERS)):
         return "is a public or private key, not a secret: use JWT_PUBLIC_KEY, JWT_PRIVATE_KEY or JWT_JWKS_FILE"
+    if secret.isascii() and _FRAMED.fullmatch(secret):
+        return "is a document or an unexpanded variable, not a secret"
     if _is_a_path(secret):
         return "is the path of a file, not a secret: use JWT_SECRET_KEY_FILE"
     if _is_predictable(secret):
@@ -36,12 +58,20 @@ def objection(secret: bytes) -> str | None:
     return None
 
 
+def _unwrapped(secret: bytes, layers: int) -> Iterator[bytes]:
+    """Yield a secret and what it would be, were it base64, hexadecimal, percent-encoded or UTF-16."""
+    yield secret
+    if layers:
+        for inner in (_from_base64(secret), _from_hex(secret), unquote_to_bytes(secret), secret.replace(b"\0", b"")):
+            if inner and inner != secret:
+                yield from _unwrapped(inner, layers - 1)
+
+
 def _is_a_key(secret: bytes) -> bool:
-    squeezed = re.sub(rb"[\s-]+", b"", secret)
+    squeezed = re.sub(rb"[\s-]+", b"", secret).upper()
     if b"BEGINPUBLIC" in squeezed or (b"BEGIN" in squeezed and b"KEYM" in squeezed):
         return True
-    decoded = _from_base64(secret)
-    return decoded[4:].startswith(_SSH) or any(_pyjwt_objects(candidate) for candidate in (secret, decoded))
+    return secret.startswith(_SSH) or secret[4:].startswith(_SSH) or _pyjwt_objects(secret) or _is_private_der(secret)
 
 
 def _pyjwt_objects(candidate: bytes) -> bool:
@@ -52,10 +82,27 @@ def _pyjwt_objects(candidate: bytes) -> bool:
     return False
 
 
+def _is_private_der(candidate: bytes) -> bool:
+    try:
+        load_der_private_key(candidate, password=None)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    except TypeError:  # encrypted, but a key
+        return True
+    return True
+
+
 def _from_base64(secret: bytes) -> bytes:
     plain = re.sub(rb"\s+|=+$", b"", secret).translate(bytes.maketrans(b"-_", b"+/"))
     try:
         return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _from_hex(secret: bytes) -> bytes:
+    try:
+        return binascii.unhexlify(re.sub(rb"[\s:]+", b"", secret))
     except binascii.Error:
         return b""
 
@@ -65,6 +112,8 @@ def _is_a_path(secret: bytes) -> bool:
 
 
 def _is_predictable(secret: bytes) -> bool:
+    if secret in _PUBLISHED:
+        return True
     letters = re.sub(r"[^a-z0-9]", "", secret.decode("latin-1").lower())
     repeats = secret in (secret + secret)[1:-1]
     return len(set(secret)) < 8 or repeats or any(word in letters for word in _PLACEHOLDERS)

@@ -151,7 +151,9 @@ def _directory(settings: Settings, problems: list[str]) -> Iterator[Key]:
     if folder is None:
         return
     files = sorted(folder.glob("*.pem"))
-    if not files:
+    if not folder.is_dir():
+        problems.append("JWT_KEYS_DIR is not a folder")
+    elif not files:
         problems.append("JWT_KEYS_DIR holds no .pem file: make a key with `jwt-middleware keys new --dir DIR`")
     for file in files:
         yield from _attempt(f"JWT_KEYS_DIR, file {file.name},", problems, lambda file=file: _file(file, settings))  # type: ignore[misc]
@@ -169,8 +171,11 @@ def _jwks(settings: Settings, problems: list[str]) -> Iterator[Key]:
         return
     try:
         entries = _entries(settings.jwks_file)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        problems.append("JWT_JWKS_FILE is not a readable JWK Set (RFC 7517 section 5)")
+    except OSError as error:
+        problems.append(f"JWT_JWKS_FILE cannot be read: {error.strerror}")
+        return
+    except (ValueError, LookupError, TypeError, RecursionError):
+        problems.append('JWT_JWKS_FILE is not a JWK Set, {"keys": [...]} (RFC 7517 section 5)')
         return
     usable = list(_usable(entries, settings))
     if not usable:

@@ -17,6 +17,7 @@ from jwt_middleware.user import Claims, User
 
 _MAX_KID = 256
 _MAX_HEADERS = 64
+_MAX_HEADER_BYTES, _MAX_HEADER_DEPTH = 1024, 8
 _REFUSED_HEADERS = ("crit", "b64", "zip", "enc")  # extensions and encryption, none of which we implement
 
 
@@ -54,7 +55,11 @@ class Verifier:
 
     def _candidates(self, header: bytes) -> Sequence[Key]:
         """Read a header and return the keys it can mean (RFC 7515 section 4.1)."""
-        fields = jws.parse(jws.decode(header))
+        text = jws.decode(header)
+        if len(text) > _MAX_HEADER_BYTES or text.count(b"{") + text.count(b"[") > _MAX_HEADER_DEPTH:
+            # Anybody can write a header, and reading JSON costs: what needs no key to be sent must cost us little.
+            raise InvalidToken(Reason.MALFORMED, f"token header has {len(text)} bytes or more structure than any needs")
+        fields = jws.parse(text)
         for name in _REFUSED_HEADERS:
             if name in fields:
                 raise InvalidToken(Reason.UNSUPPORTED_HEADER, f"token header has {name}")

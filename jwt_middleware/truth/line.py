@@ -42,6 +42,8 @@ class Endpoint:
         if parts.fragment or not (parts.scheme == "unix" or (parts.path.strip("/") or "0").isdecimal()):
             raise ValueError("something of the password ended the address early")
         options: dict[str, Any] = dict(connection.parse_url(url))
+        if options.get("ssl_cert_reqs", "required") != "required" or options.get("ssl_check_hostname") is False:
+            raise ValueError("whoever sits between could answer that nothing is revoked")
         self.closed: type[Exception] = exceptions.ConnectionError
         self.refused: type[Exception] = exceptions.ResponseError
         self._kind = options.pop("connection_class", connection.Connection).__name__

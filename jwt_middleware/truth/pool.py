@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
@@ -15,6 +16,8 @@ from typing import Any
 from jwt_middleware.errors import Unavailable
 from jwt_middleware.truth.line import Command, Endpoint, Line, disowned, exchange
 
+_logger = logging.getLogger("jwt_middleware")
+
 PAUSE = 0.25  # seconds of failing at once after a failure
 DIALS, LINES = 4, 32  # connections coming up at a time, connections in all; per process or event loop
 
@@ -24,6 +27,7 @@ class Breaker:
 
     def __init__(self, timeout: float) -> None:
         self._until, self._probe = 0.0, timeout + PAUSE
+        self._since: float | None = None
         self.detail = ""
 
     def admits(self, now: float) -> bool:
@@ -37,10 +41,14 @@ class Breaker:
     def trip(self, now: float, detail: str) -> None:
         """Note a failure and what it was."""
         self._until, self.detail = now + PAUSE, detail
+        if self._since is None:
+            self._since = now
 
-    def reset(self) -> None:
-        """Note an answer."""
+    def reset(self, now: float) -> float:
+        """Note an answer; return for how many seconds there had been none."""
+        since, self._since = self._since, None
         self._until = 0.0
+        return 0.0 if since is None else now - since
 
 
 class Pool(ABC):
@@ -118,7 +126,9 @@ class Pool(ABC):
         return Unavailable(detail)
 
     async def _settle(self, line: Line, reply: Any) -> Any:
-        self._breaker.reset()
+        away = self._breaker.reset(monotonic())
+        if away:
+            _logger.warning("the store answers again after %.1f s", away)
         if not isinstance(reply, Exception):
             self._give(line)
             return reply

@@ -77,6 +77,6 @@ def problem_with(url: str) -> str | None:
     except Exception:  # noqa: BLE001 - of whatever kind; its text may be a piece of the password
         return (
             "JWT_STORE_URL is not like redis://user:password@host:6379/0, with parameters redis-py knows"
-            " (in a password write %2F %3F %23 %40 for / ? # @)"
+            " (in a password write %2F %3F %23 %40 for / ? # @), or it turns the check of certificates off"
         )
     return None

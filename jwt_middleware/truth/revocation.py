@@ -16,12 +16,19 @@ from jwt_middleware.user import User
 
 TOKEN, SESSION, SUBJECT, CLIENT, ISSUER = "j", "s", "u", "c", "i"
 _MAX_PART = 64
+_CLIENT_CLAIMS = ("client_id", "azp", "cid", "appid")  # RFC 9068, OpenID Connect, and what Okta and Entra ID call it
 
 Listener = Callable[[Sequence[str]], None]
 
 
 def item(kind: str, issuer: str, *names: str) -> str:
-    """Name something that can be revoked, such as `item(TOKEN, "https://idp.example", "42-7")`."""
+    """Name something that can be revoked, such as `item(TOKEN, "https://idp.example", "42-7")`.
+
+    Raises:
+        ValueError: a name is not a text, or empty: nothing would be revoked, and nobody would notice.
+    """
+    if not all(isinstance(name, str) and name for name in names):
+        raise ValueError("what is to be revoked must be named by a text that is not empty")
     return "|".join((kind, *map(_part, (issuer, *names))))
 
 
@@ -41,12 +48,18 @@ class Revocation:
     good_until = 0.0
 
     def __init__(
-        self, store: Store, issuer: str | None, max_lifetime: float | None, clock: Callable[[], float]
+        self,
+        store: Store,
+        issuer: str | None,
+        max_lifetime: float | None,
+        clock: Callable[[], float],
+        issuer_ahead: float = 0,
     ) -> None:
         self._store = store
         self._issuer = issuer or "-"
         self._kept = inf if max_lifetime is None else max_lifetime + SLACK
         self._clock = clock
+        self._ahead = issuer_ahead  # seconds that another issuer's clock may be before ours
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
@@ -59,9 +72,8 @@ class Revocation:
         names = [item(TOKEN, self._issuer, claims["jti"]), item(SUBJECT, self._issuer, user.identity)]
         if user.session_id:
             names.append(item(SESSION, self._issuer, user.session_id))
-        client = claims.get("client_id") or claims.get("azp")
-        if client:
-            names.append(item(CLIENT, self._issuer, client))
+        clients = dict.fromkeys(claims[name] for name in _CLIENT_CLAIMS if isinstance(claims.get(name), str))
+        names += [item(CLIENT, self._issuer, client) for client in clients if client]
         return (*names, item(ISSUER, self._issuer))
 
     async def check(self, items: Sequence[str], issued_at: float) -> None:
@@ -97,7 +109,7 @@ class Revocation:
         await self._cut(item(ISSUER, self._issuer))
 
     async def _cut(self, name: str) -> None:
-        await self._write(name, cut_off(int(self._clock())))
+        await self._write(name, cut_off(int(self._clock() + self._ahead)))
 
     async def _write(self, name: str, mark: float) -> None:
         await self._store.write({name: mark})

@@ -8,6 +8,7 @@ takes those it finds in memory for its own, opens the file unlocked, and what it
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -23,6 +24,7 @@ from jwt_middleware.truth.io import IO
 from jwt_middleware.truth.store import SLACK
 
 T = TypeVar("T")
+_logger = logging.getLogger("jwt_middleware")
 
 TURN = 0.002  # seconds: SQLite's own, ever longer waits let a writer beside two busy ones starve for 5 s
 SCHEMA = (
@@ -68,7 +70,7 @@ class SQLiteStore:
         clock: Callable[[], float] = time,
     ) -> None:
         self._io = io
-        self._path = str(Path(path).absolute())  # a server may change its directory later
+        self._file = _File(str(Path(path).absolute()))  # a server may change its directory later
         self._timeout = timeout
         self._max_lifetime = max_lifetime
         self._clock = clock
@@ -81,7 +83,14 @@ class SQLiteStore:
             Unavailable: the file cannot be read.
         """
         query = f"SELECT item, mark FROM marks WHERE item IN ({','.join('?' * len(items))})"  # noqa: S608 - only `?` are put in
-        marks = self._with_connection(lambda connection: dict(connection.execute(query, items).fetchall()))
+
+        def look(connection: sqlite3.Connection) -> dict[str, float]:
+            return {item: float(mark) for item, mark in connection.execute(query, items)}
+
+        try:
+            marks = self._attempt(look)
+        except _BusyError:  # somebody holds the whole file: no waiting where an event loop may be running
+            marks = await self._io.offload(lambda: self._patiently(look))
         return [marks.get(item) for item in items]
 
     async def write(self, marks: Mapping[str, float]) -> None:
@@ -90,7 +99,7 @@ class SQLiteStore:
         Raises:
             Unavailable: the file cannot be written. Writing again is harmless.
         """
-        await self._io.offload(lambda: self._with_connection(lambda connection: self._write(connection, marks)))
+        await self._io.offload(lambda: self._patiently(lambda connection: self._write(connection, marks)))
 
     def _write(self, connection: sqlite3.Connection, marks: Mapping[str, float]) -> None:
         now = self._clock()
@@ -101,29 +110,68 @@ class SQLiteStore:
             if self._max_lifetime is not None:
                 connection.execute(FORGET, (self._max_lifetime + SLACK - now, 0))
 
-    def _with_connection(self, use: Callable[[sqlite3.Connection], T]) -> T:
+    def _patiently(self, use: Callable[[sqlite3.Connection], T]) -> T:
         until = monotonic() + self._timeout
         while True:
             try:
-                with self._seat() as connection:
-                    return use(connection)
-            except (sqlite3.Error, OSError) as error:
-                if not _is_busy(error) or monotonic() > until:
-                    raise Unavailable(f"the store {self._path}: {type(error).__name__} {error}") from error
+                return self._attempt(use)
+            except _BusyError as error:
+                if monotonic() > until:
+                    raise Unavailable(f"the store {self._file.path}: {error}") from error
             sleep(TURN)
+
+    def _attempt(self, use: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            with self._seat() as connection:
+                self._file.check()
+                return use(connection)
+        except (sqlite3.Error, OSError, TypeError, ValueError) as error:
+            if _is_busy(error):
+                raise _BusyError(str(error)) from error
+            raise Unavailable(f"the store {self._file.path}: {type(error).__name__} {error}") from error
 
     def _seat(self) -> _Seat:
         seat: _Seat | None = getattr(self._local, "seat", None)
         if seat is None:
-            seat = self._local.seat = _Seat(self._path)
+            seat = self._local.seat = _Seat(self._file)
         return seat
+
+
+class _BusyError(Exception):
+    """Another connection holds the file."""
+
+
+class _File:
+    """The one file of a store. Another that took its place, or none at all, would know of no revocation."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._seen: tuple[int, int] | None = None
+
+    def prepare(self) -> None:
+        """Make the file, if this process has never seen it, and remember which it is."""
+        if self._seen is None:
+            with suppress(FileExistsError):
+                # Only a file that is new: closing any descriptor of an open database would drop this process's locks.
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+                _logger.warning("made a new, empty store: %s", self.path)
+            self._seen = self._identity()
+
+    def check(self) -> None:
+        """Raise `OSError` if the file was removed or replaced since."""
+        if self._identity() != self._seen:
+            raise OSError("the file was replaced while in use: restart the workers")
+
+    def _identity(self) -> tuple[int, int]:
+        status = os.stat(self.path)  # noqa: PTH116 - half the cost of Path.stat, on each request
+        return status.st_dev, status.st_ino
 
 
 class _Seat:
     """One thread's connection, with a lock by which a fork in another thread can close it."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, file: _File) -> None:
+        self._file = file
         self._connection: sqlite3.Connection | None = None
         self._process = 0
         self.lock = threading.Lock()
@@ -154,14 +202,12 @@ class _Seat:
             return self._connection
         if self._connection is not None:
             _inherited.append(self._connection)  # a fork no hook of ours saw: not even closing it is safe
-        self._connection, self._process = _open(self._path), os.getpid()
+        self._file.prepare()
+        self._connection, self._process = _open(self._file.path), os.getpid()
         return self._connection
 
 
 def _open(path: str) -> sqlite3.Connection:
-    with suppress(FileExistsError):
-        # Only a file that is new: closing any descriptor of an open database would drop this process's locks on it.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     connection = sqlite3.connect(path, timeout=TURN, isolation_level=None, check_same_thread=False)
     try:
         for statement in SCHEMA:

@@ -45,4 +45,4 @@ def cut_off(second: int) -> float:
 
 def revokes(mark: float | None, issued_at: float) -> bool:
     """Tell whether this mark revokes a token issued at `issued_at` (seconds since the epoch)."""
-    return mark is not None and (mark > 0 or issued_at <= -mark)
+    return mark is not None and (mark > 0 or int(issued_at) <= -mark)

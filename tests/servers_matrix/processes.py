@@ -20,7 +20,7 @@ from tests.servers_matrix.wire import Answer, Headers, Wire
 
 ROOT = Path(__file__).parents[2]
 APPS = "tests.servers_matrix.apps"
-SECRET = "a-secret-of-the-matrix-tests-that-is-long-enough"
+SECRET = "kX9w2Qm7-matrix-ZtR4vB8nLc6HsJ1dF3gPyEa5"
 START_SECONDS = 60.0
 
 

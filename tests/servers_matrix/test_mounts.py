@@ -34,9 +34,9 @@ class Mount:
 MOUNTS = {
     "uvicorn-h11": Mount(("--root-path", "/mnt"), sent=""),
     "uvicorn-httptools": Mount(("--root-path", "/mnt"), sent=""),
-    "hypercorn": Mount(("--root-path", "/mnt")),
-    "granian-asgi": Mount(("--url-path-prefix", "/mnt")),
-    "daphne": Mount(("--root-path", "/mnt")),
+    "hypercorn": Mount(("--root-path", "/mnt"), outside=200),  # Starlette serves its /public there, too
+    "granian-asgi": Mount(("--url-path-prefix", "/mnt"), outside=200),
+    "daphne": Mount(("--root-path", "/mnt"), outside=200),
     "gunicorn-sync": Mount(env={"SCRIPT_NAME": "/mnt"}, outside=500),  # gunicorn's own: the app is not asked
     "gunicorn-gthread": Mount(env={"SCRIPT_NAME": "/mnt"}, outside=500),
     "waitress": Mount(("--url-prefix", "/mnt"), outside=200),  # it serves the app there too: then the path is /public

@@ -111,7 +111,7 @@ def test_the_breaker_opens_for_a_moment_and_then_sends_one_ahead():
     assert not breaker.admits(10.24)
     assert breaker.admits(10.25)
     assert not breaker.admits(10.26)
-    breaker.reset()
+    breaker.reset(0)
     assert breaker.admits(10.27)
     assert breaker.admits(10.27)
 

@@ -43,7 +43,11 @@ def test_asking_for_nothing_and_keeping_nothing_is_no_mistake(store: Store, worl
     assert world.run(store.write({})) is None
 
 
-@pytest.mark.parametrize("mark", [ended(NOW + 500), ended(NOW + 500.123456), INF, cut_off(1), cut_off(int(NOW))])
+@pytest.mark.parametrize(
+    "mark",
+    [ended(NOW + 500), ended(NOW + 500.123456), INF, cut_off(1), cut_off(int(NOW))],
+    ids=["whole", "fraction", "for-ever", "first-second", "now"],  # without the time: xdist's workers must agree
+)
 def test_a_mark_comes_back_exactly_as_it_was_written(store: Store, world: World, mark):
     """Marks survive to the last digit, infinity too."""
     world.run(store.write({"item": mark}))
@@ -365,7 +369,7 @@ def test_no_connection_is_open_while_the_process_forks(file):
     run(store.read(["x"]))
     with ThreadPoolExecutor(1) as threads:
         threads.submit(lambda: run(store.read(["x"]))).result()
-        before = [seat for seat in sqlite._seats if seat._path == str(file)]
+        before = [seat for seat in sqlite._seats if seat._file.path == str(file)]
         assert len(before) == 2
         assert in_child(lambda: [seat._connection for seat in before]) == "[None, None]"
         assert run(store.read(["x"])) == [None]
