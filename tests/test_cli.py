@@ -477,7 +477,10 @@ def test_config_check_says_yes_and_names_what_fails_open(
     assert (result.code, result.out) == (0, "the settings fit together (the store was not asked)\n")
     monkeypatch.setenv("JWT_ALLOW_ANY_AUDIENCE", "true")
     result = run("config", "check")
-    assert result.out.splitlines() == ["fails open: JWT_ALLOW_ANY_AUDIENCE is set", "the settings fit together (the store was not asked)"]
+    assert result.out.splitlines() == [
+        "fails open: JWT_ALLOW_ANY_AUDIENCE is set",
+        "the settings fit together (the store was not asked)",
+    ]
 
 
 def test_config_check_says_no_with_every_problem(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
