@@ -424,10 +424,22 @@ def test_nesting_in_a_signed_token_never_becomes_another_exception(depth: int) -
         assert reason(verify, in_payload) is Reason.MALFORMED
 
 
+def test_a_certificate_chain_in_the_header_is_no_obstacle() -> None:
+    """RFC 7515 section 4.1.6: some issuers send one; it is not read."""
+    header = dumps({"alg": "HS256", "typ": "JWT", "x5c": ["A" * 1200, "B" * 1200]})
+    assert verifying()(compact(header, dumps(claims()))).identity == "42"
+
+
 @pytest.mark.parametrize(
     "filling",
-    ['"a":[' + "[]," * 300 + "[]]", '"a":"' + "x" * 1100 + '"', '"a":' + "9" * 1100, '"a":' + "[" * 9 + "]" * 9],
-    ids=["arrays", "text", "digits", "depth"],
+    [
+        '"a":[' + "[]," * 300 + "[]]",
+        '"a":"' + "x" * 4100 + '"',
+        '"a":' + "9" * 100,
+        '"a":' + "[" * 9 + "]" * 9,
+        '"a":[' + "1," * 70 + "1]",
+    ],
+    ids=["arrays", "text", "digits", "depth", "members"],
 )
 def test_a_header_is_read_only_if_it_is_as_small_as_headers_are(filling: str) -> None:
     """Anybody can write one without a key: what costs us time must cost a signature first."""
