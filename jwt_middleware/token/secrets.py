@@ -15,7 +15,7 @@ from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 
 _SSH = (b"ssh-", b"ecdsa-", b"sk-")  # what an OpenSSH public key begins with, after its length
-_PATHS = (b"file:", b"/run/", b"/etc/", b"/var/", b"/opt/", b"/home/", b"/root/", b"/mnt/", b"./", b"../", b"~/")
+_PATHS = (b"file:", b"/run/", b"/etc/", b"/var/", b"/opt/", b"/home/", b"/srv/", b"/mnt/", b"./", b"../", b"~/")
 ADVICE = "make a good one with: jwt-middleware keys new"
 
 _PLACEHOLDERS = (
