@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.worlds import SECRET, WORLDS, Clock, World
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse ids that hold the time: workers that collect in different seconds would not agree on them."""
+    now = time.time()
+    for item in items:
+        if any(abs(float(number) - now) < 86_400 for number in re.findall(r"\d{10}", item.nodeid)):
+            raise pytest.UsageError(f"the id of {item.nodeid} holds the time: give its parameters ids")
 
 
 @pytest.fixture(autouse=True)

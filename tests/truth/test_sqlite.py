@@ -80,6 +80,7 @@ def test_any_text_may_be_an_item(store: Store, world: World, item):
         (-200.0, -100.0, -200.0),
         (-200.0, -200.0, -200.0),
     ],
+    ids=["later", "earlier", "for-ever-first", "for-ever-then", "cut-later", "cut-earlier", "cut-again"],
 )
 def test_of_two_marks_the_one_farther_from_zero_holds(store: Store, world: World, first, second, kept):
     """An ending is never shortened, a cut-off never falls, in whichever order they arrive."""
