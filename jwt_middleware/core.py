@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from jwt_middleware import target
 from jwt_middleware.errors import ConfigurationError
 from jwt_middleware.gate.admission import Gate
 from jwt_middleware.gate.authenticator import Authenticator
+from jwt_middleware.gate.usercheck import UserCheck
 from jwt_middleware.settings import Settings, load
 from jwt_middleware.token import claims as policy
 from jwt_middleware.token import sources
@@ -55,7 +57,8 @@ class Core:
         self.revocation = _revocation(settings, make_io, clock, signs=self.keys.signing is not None)
         claims = ClaimsPolicy(settings, revocable=self.revocation is not None)
         self.verifier = Verifier(self.keys.verifying, claims, settings, clock)
-        self.authenticator = Authenticator(settings, self.verifier, self.revocation, clock)
+        check = _user_check(settings, make_io)
+        self.authenticator = Authenticator(settings, self.verifier, self.revocation, clock, check)
         self.gate = Gate(settings, self.authenticator)
         self._signer = Signer(self.keys.signing, claims, settings, clock) if self.keys.signing else None
 
@@ -123,6 +126,14 @@ def _store(url: str, settings: Settings, make_io: MakeIO, clock: Clock) -> Store
     from jwt_middleware.truth.redis import RedisStore
 
     return RedisStore(make_io(url, settings.store_timeout), settings.store_prefix, settings.max_lifetime)
+
+
+def _user_check(settings: Settings, make_io: MakeIO) -> UserCheck | None:
+    given = settings.check_user
+    if given is None:
+        return None
+    find = (lambda: given) if callable(given) else (lambda: target.attribute(given))
+    return UserCheck(find, make_io(None, settings.store_timeout))
 
 
 class Issuer:

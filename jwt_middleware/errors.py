@@ -45,8 +45,10 @@ class Reason(StrEnum):
     WRONG_ISSUER = "wrong_issuer"
     WRONG_AUDIENCE = "wrong_audience"
     REVOKED = "revoked"
+    USER_REJECTED = "user_rejected"
 
     STORE_UNAVAILABLE = "store_unavailable"
+    USER_CHECK_FAILED = "user_check_failed"
     MISCONFIGURED = "misconfigured"
 
 
@@ -79,10 +81,10 @@ class ConfigurationError(JWTMiddlewareError):
 
 
 class Unavailable(JWTMiddlewareError):
-    """The store cannot answer, so nothing can be decided or promised: 503 with `Retry-After`.
+    """The store or a hook cannot answer, so nothing can be decided or promised: 503 with `Retry-After`.
 
     Attributes:
-        reason: `Reason.STORE_UNAVAILABLE` or `Reason.MISCONFIGURED`.
+        reason: `Reason.STORE_UNAVAILABLE`, `Reason.USER_CHECK_FAILED` or `Reason.MISCONFIGURED`.
         detail: what failed, for the operator; never a secret.
     """
 

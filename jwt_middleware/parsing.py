@@ -227,8 +227,13 @@ def target(value: object) -> str:
     """Take `package.module:attribute`."""
     found = text(value)
     if not re.fullmatch(r"[\w.]+:[\w.]+", found):
-        raise ValueError("must look like package.module:app")
+        raise ValueError("must look like package.module:name")
     return found
+
+
+def hook(value: object) -> Any:
+    """Take a function, or `package.module:function`."""
+    return value if callable(value) else target(value)
 
 
 def edits(one: str, other: str) -> int:

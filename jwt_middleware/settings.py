@@ -160,6 +160,13 @@ class Settings:
         "Addresses or networks whose `X-Forwarded-Proto` is believed; `unix` for a Unix socket.", shown="",
     )  # fmt: skip
 
+    check_user: Any = setting(
+        parse.hook, None, PASS,
+        "`module:function` that is given each newly verified user and must return `True` to let it pass; "
+        "remembered as long as the token is.",
+        shown="",
+    )  # fmt: skip
+
     store_url: str | None = setting(
         parse.text, None, STORE,
         "Where revocations are kept: `sqlite:///file.db`, `redis://`, `rediss://`, `unix://`. Unset: no revocation.",

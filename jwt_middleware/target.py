@@ -1,4 +1,4 @@
-"""The app that `JWT_APP` names, for wrapping it without touching its code."""
+"""What a setting names in a module: the app of `JWT_APP`, the function of a hook."""
 
 from __future__ import annotations
 
@@ -12,24 +12,33 @@ from jwt_middleware.errors import ConfigurationError
 
 
 def load(target: str, world: str) -> Any:
-    """Import `package.module:attribute`, an app of `world` (`asgi` or `wsgi`).
+    """Import the app that `JWT_APP` names, an app of `world` (`asgi` or `wsgi`).
 
     Raises:
-        ConfigurationError: it does not look like that, the module has no such attribute, or it speaks the other
-            protocol.
+        ConfigurationError: it does not look like `package.module:app`, the module has no such attribute, or the app
+            speaks the other protocol.
     """
-    module, _, attribute = target.partition(":")
-    if not module or not attribute:
-        raise ConfigurationError(["JWT_APP must look like package.module:app"])
-    found = importlib.import_module(module)
-    try:
-        app = reduce(getattr, attribute.split("."), found)
-    except AttributeError:
-        raise ConfigurationError([f"JWT_APP: module {module} has no {attribute}"]) from None
+    app = attribute(target)
     other = _OTHER[world]
     if _arguments(app) == _ARGUMENTS[other]:
         raise ConfigurationError([f"JWT_APP: {target} is a {other.upper()} app: serve jwt_middleware.{other}:app"])
     return app
+
+
+def attribute(target: str) -> Any:
+    """Import `package.module:attribute`.
+
+    Raises:
+        ConfigurationError: it does not look like that, or the module has no such attribute.
+    """
+    module, _, name = target.partition(":")
+    if not module or not name:
+        raise ConfigurationError(["JWT_APP must look like package.module:app"])
+    found = importlib.import_module(module)
+    try:
+        return reduce(getattr, name.split("."), found)
+    except AttributeError:
+        raise ConfigurationError([f"JWT_APP: module {module} has no {name}"]) from None
 
 
 _OTHER = {"asgi": "wsgi", "wsgi": "asgi"}

@@ -388,6 +388,18 @@ def client_id(stage: Stage) -> None:
         assert world.request(token=world.auth.issue("42")).user.claims["client_id"] == expected
 
 
+def only_bob(user: Any) -> bool:
+    """Stand for an app's hook that `JWT_CHECK_USER` names."""
+    return bool(user.identity == "bob")
+
+
+@proof
+def check_user(stage: Stage) -> None:
+    """The app's function may say no."""
+    assert stage.protect().request(token=token()).status == 200
+    assert stage.protect(check_user=f"{__name__}:only_bob").request(token=token()).status == 401
+
+
 # --- behaviour -------------------------------------------------------------------------------------------------------
 
 

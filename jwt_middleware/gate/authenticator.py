@@ -13,6 +13,7 @@ from math import inf
 from jwt_middleware.errors import InvalidToken, Reason, shown
 from jwt_middleware.gate.cache import Cache, Credential, Entry
 from jwt_middleware.gate.credentials import Extractor
+from jwt_middleware.gate.usercheck import UserCheck
 from jwt_middleware.settings import Settings
 from jwt_middleware.token.verifier import Verifier
 from jwt_middleware.truth.revocation import Revocation
@@ -28,12 +29,14 @@ class Authenticator:
         verifier: Verifier,
         revocation: Revocation | None,
         clock: Callable[[], float],
+        check_user: UserCheck | None = None,
     ) -> None:
         self.extractor = Extractor(settings.header_name, settings.header_type, settings.max_token_bytes)
         self.verifier = verifier
         self.revocation = revocation
         self.cache = Cache(settings.cache_bytes, clock, inf if revocation is None else revocation.good_until)
         self._clock = clock
+        self._check_user = check_user
         self._leeway = settings.leeway
         self._max_age = settings.max_age
         self._cache_seconds = settings.cache_seconds
@@ -51,6 +54,8 @@ class Authenticator:
         known = self.cache.peek(credential) if credential is not None else None
         entry = known or self._verified(self.extractor.token(credential))
         await self._check(entry)
+        if known is None and self._check_user is not None:
+            await self._check_user(entry.user)
         if known is None and credential is not None and self._cache_seconds:
             self.cache.remember(credential, entry, epoch)
         return entry.user
@@ -65,6 +70,8 @@ class Authenticator:
             raise InvalidToken(Reason.MALFORMED, f"a token is a text, this is {shown(type(token).__name__)}")
         entry = self._verified(token.encode("ascii", "replace"))
         await self._check(entry)
+        if self._check_user is not None:
+            await self._check_user(entry.user)
         return entry.user
 
     async def _check(self, entry: Entry) -> None:

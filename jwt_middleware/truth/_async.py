@@ -33,6 +33,8 @@ class AsyncIO:
         ConfigurationError: the URL cannot be used.
     """
 
+    suspends = True
+
     def __init__(self, url: str | None, timeout: float) -> None:
         if url and (problem := problem_with(url)):
             raise ConfigurationError([problem])

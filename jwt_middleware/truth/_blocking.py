@@ -33,6 +33,8 @@ class BlockingIO:
         ConfigurationError: the URL cannot be used.
     """
 
+    suspends = False
+
     def __init__(self, url: str | None, timeout: float) -> None:
         if url and (problem := problem_with(url)):
             raise ConfigurationError([problem])

@@ -14,7 +14,13 @@ T = TypeVar("T")
 
 
 class IO(Protocol):
-    """What the core may ask of the world. Failures of any client library arrive as `Unavailable`."""
+    """What the core may ask of the world. Failures of any client library arrive as `Unavailable`.
+
+    Attributes:
+        suspends: whether coroutines may suspend here, so that an app's own may be awaited.
+    """
+
+    suspends: bool
 
     async def redis(self, *command: str | bytes | int | float) -> Any:
         """Send one command and return the reply, within the store's time-out for the whole operation.
