@@ -74,7 +74,7 @@ ROWS: dict[str, tuple[str, str, str]] = {
     "C1": ("RFC 9068 2.2", "In strict mode all seven claims are required.", ""),
     "C2": ("RFC 9068 4", "`iss` is exactly the configured issuer.", ""),
     "C3": ("RFC 8725 3.8", "A key is looked for only among its issuer's.", ""),
-    "C4": ("RFC 8725 3.8", "Issuer and subject are valid here, and can be refused.", "`revoke_subject`, `JWT_CHECK_USER`."),
+    "C4": ("RFC 8725 3.8", "Issuer and subject are valid here, or refused.", "`revoke_subject`, `JWT_CHECK_USER`."),
     "C5": ("RFC 9068 4, 7519 4.1.3", "`aud` names us, as a text or in a list of texts.", ""),
     "C6": ("RFC 9700 2.3", "The audience is checked at every gate, remembered tokens included.", ""),
     "C7": ("RFC 7519 4.1.4", "Now is before `exp`; at that very second it is too late.", ""),
