@@ -1,4 +1,4 @@
-"""The command `jwt-middleware`: keys, tokens, revocation and settings, from the same environment as the app.
+"""The command `jwt-middleware`: keys, tokens, revocation, settings and rules, from the same environment as the app.
 
 Exit codes: 0 yes, 1 no, 2 usage or settings that do not fit.
 """

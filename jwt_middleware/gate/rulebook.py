@@ -83,9 +83,9 @@ def _values(table: object) -> dict[str, Any]:
         raise ValueError("is empty")
     values = {}
     for key, value in table.items():
-        parser = _KEYS.get(key)
+        parser = KEYS.get(key)
         if parser is None:
-            near = [name for name in _KEYS if parsing.edits(key[:40], name) <= 2]
+            near = [name for name in KEYS if parsing.edits(key[:40], name) <= 2]
             raise ValueError(f"has the unknown key {shown(key)}" + (f": did you mean {near[0]}?" if near else ""))
         try:
             values[key] = parser(value)
@@ -143,7 +143,7 @@ def _claims(value: object) -> tuple[tuple[str, ClaimValue], ...]:
     return tuple(value.items())
 
 
-_KEYS: Mapping[str, Callable[[object], Any]] = {
+KEYS: Mapping[str, Callable[[object], Any]] = {
     "path": _texts, "methods": _method_names, "websocket": _true,
     "exempt": _true, "optional": _true, "authenticated": _true,
     "scopes": _scopes, "any_scopes": _scopes, "roles": _texts, "any_roles": _texts, "claims": _claims,

@@ -212,7 +212,7 @@ def test_a9_no_parameter_stands_twice(protect: Protect, tmp_path: Path) -> None:
         if answer.status != 503:
             names = [name for name, _ in challenge(answer)[1]]
             assert len(names) == len(set(names))
-            assert set(names) <= {"realm", "error", "error_description"}
+            assert set(names) <= {"realm", "scope", "error", "error_description", "max_age"}
 
 
 @pytest.mark.parametrize("odd", ['"', "\\", "\r\nSet-Cookie: a=b", "\u20ac", "\x00", "\x7f", "\u202e"])
