@@ -55,7 +55,7 @@ class Demand:
         for name, value in self.claims:
             found = first(user.claims, lookups((name,)))
             if not _is_or_holds(found, value):
-                has = f"{shown(name)[1:-1]}={shown(found)}"
+                has = f"{shown(name)[1:-1]}={'none' if found == () else shown(found)}"
                 self._refuse(Reason.WRONG_CLAIM, f"token has {has}, {self.source} wants {shown(value)}")
         if self.max_auth_age is not None:
             self._check_age(user.claims.get("auth_time"), self.max_auth_age, now)

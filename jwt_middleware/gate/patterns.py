@@ -8,6 +8,7 @@ as automata over segments; that is for the start, where an unreachable rule is a
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -42,8 +43,11 @@ class Pattern:
             ValueError: it is none.
         """
         segments = text.split("/")[1:]
-        if not text.startswith("/") or _UNFIT.search(text) or any("*" in s and s not in (ONE, MANY) for s in segments):
+        starred = any("*" in segment and segment not in (ONE, MANY) for segment in segments)
+        if starred or not text.startswith("/") or _UNFIT.search(text):
             raise ValueError("must be a path such as /users/*/orders or /admin/**, with * and ** as whole segments")
+        if unicodedata.normalize("NFKC", text) != text:
+            raise ValueError("must be in Unicode's form NFKC")
         if segments.count(MANY) > 1:
             raise ValueError("may have one ** only")
         if not exact and segments[-1] == "":

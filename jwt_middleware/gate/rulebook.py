@@ -21,6 +21,7 @@ from jwt_middleware.settings import Settings
 
 _METHOD = re.compile(r"[A-Z][A-Z-]*")
 _SOURCE = "JWT_RULES_FILE"
+_EVERYTHING = Pattern.parse("/**", exact=True)
 _OTHER = ""  # a method that no rule names
 
 
@@ -68,7 +69,7 @@ def _rule(number: int, table: object, settings: Settings) -> Rule:
         raise ValueError("has no path")
     need = _need(values)
     parsed = tuple(Pattern.parse(text, exact=need is not Need.TOKEN) for text in patterns)
-    if need is Need.NOTHING and methods is None and any(pattern.is_everything for pattern in parsed):
+    if need is Need.NOTHING and methods is None and is_covered(_EVERYTHING, parsed):
         raise ValueError("would open every path: leave the middleware out, or use optional")
     scopes = (*settings.required_scopes, *values.get("scopes", ()), *values.get("any_scopes", ())[:1])
     name = f"rule {number} ({', '.join(patterns)})"

@@ -3,7 +3,8 @@ r"""What a request needs: a token, unless its path is exempt or optional, and wh
 A path is matched as the app will see it. Dot segments, `//`, `\`, `;`, control characters and encoded
 separators have opened more doors than any cipher: a path with any of them can be read in several
 ways, so it is never exempt or optional, and gets the checks of every rule that any reading could
-meet. The same holds for a method that some apps would read as another. Deny by default.
+meet. The same holds for a path in another Unicode form than
+NFKC, and for a method that some apps would read as another. Deny by default.
 """
 
 from __future__ import annotations
@@ -128,6 +129,8 @@ class Rules:
         asked = _asked(method, handshake)
         if asked is None:
             return self._strictest(method, segments, handshake)
+        if not path.isascii() and unicodedata.normalize("NFKC", path) != path:
+            return self._strictest(method, None, handshake)
         winner = next((rule for rule in self.rules if rule.takes(asked) and rule.matches(segments)), None)
         return self._default if winner is None else self._verdicts[winner.name]
 

@@ -330,6 +330,14 @@ def test_only_rules_before_a_catch_all_can_be_met(protect: Protect, write: Write
     assert world.request("//x", method="POST", token=user(roles=["c"])).status == 200
 
 
+def test_another_form_of_a_letter_gets_every_check(protect: Protect, write: Write) -> None:
+    """Full-width letters are `admin` to an app that normalises; what is in the usual form is one path alone."""
+    world = protect(rules_file=write(rule("/admin", 'roles = "r"') + rule("/f\u00fcr", OPEN)))
+    assert world.request("/\uff41dmin", token=user()).status == 403
+    assert world.request("/f\u00fcr").passed
+    assert world.request("/fu\u0308r").status == 401
+
+
 @pytest.mark.parametrize("method", ["get", "Get", "head", "gET"])
 def test_a_method_that_apps_read_in_two_ways_gets_every_check(protect: Protect, write: Write, method: str) -> None:
     """Django takes `get` for GET, Starlette does not: both readings' rules hold, and neither opens."""
@@ -446,8 +454,10 @@ BAD_FILES = [
     (rule(more='methods = "HEAD"\nexempt = true'), "rule 1 (methods) must not name HEAD", "head"),
     (rule(more='methods = []\nroles = "r"'), "rule 1 (methods) must be a text or a list", "no-methods"),
     (rule("/**", "exempt = true"), "rule 1 would open every path", "exempt-everything"),
+    ('[[rule]]\npath = ["/", "/*/**"]\nexempt = true', "rule 1 would open every path", "exempt-everything-by-two"),
     *((rule(path), "rule 1 must be a path such as", f"path-{n}") for n, path in enumerate(
         ("x", "/a*", "/***", "/a**/b", "/a//b", "/a/../b", "/{id}", "/a?b", "/a;b", "/%2e", "/[a]", "/a#b"))),
+    (rule("/\uff41"), "rule 1 must be in Unicode's form NFKC", "full-width"),
     (rule("/**/a/**"), "rule 1 may have one ** only", "two-stars"),
     (rule("/a") + rule("/a", 'roles = "r"'), "rule 2 is wholly shadowed", "same"),
     (rule("/a/**") + rule("/a/*/b", 'roles = "r"'), "rule 2 is wholly shadowed", "below"),
@@ -504,6 +514,33 @@ def test_a_rule_that_is_shadowed_in_part_is_none_the_worse(protect: Protect, wri
     world = protect(rules_file=write(text), exempt_paths="/s/**,/#")
     assert world.request("/s", token=user()).status == 403
     assert world.request("/a/", token=user()).status == 403
+
+
+_values = st.one_of(
+    st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5),
+    st.lists(st.sampled_from(["GET", "/a", "a", 1, ""]), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.integers()),
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from([*rulebook.KEYS, "x"]), _values, max_size=3) | _values, max_size=3))
+def test_any_tables_are_rules_or_problems(tables: list[Any]) -> None:
+    """Whatever stands in the file, only a ConfigurationError may come of it."""
+    problems: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rulebook, "_tables", lambda file, problems: tables)
+        rules = rulebook.load(Settings(rules_file=Path()), problems)
+    assert bool(problems) or len(rules.rules) == len(tables)
+
+
+def test_many_rules_are_compiled_and_shadowing_is_still_seen(write: Write) -> None:
+    """Some hundreds, with stars among them."""
+    text = "".join(rule(f"/area{n}/*/b/**", f'roles = "r{n}"') + rule(f"/area{n}/**") for n in range(150))
+    problems: list[str] = []
+    rulebook.load(Settings(rules_file=write(text + rule("/**") + rule("/*/b"))), problems)
+    assert len(problems) == 1
+    assert "rule 302 is wholly shadowed" in problems[0]
 
 
 # --- patterns --------------------------------------------------------------------------------------------------------
