@@ -16,6 +16,7 @@ from jwt_middleware.errors import (
     NoCredential,
     Reason,
     Refused,
+    StaleAuthentication,
     Unavailable,
 )
 from jwt_middleware.user import Claims, User, current_user
@@ -32,6 +33,7 @@ __all__ = [
     "NoCredential",
     "Reason",
     "Refused",
+    "StaleAuthentication",
     "Unavailable",
     "User",
     "current_user",

@@ -183,6 +183,10 @@ class _ASGIRequest(Request):
         return str(self._scope.get("method", "WEBSOCKET"))
 
     @property
+    def is_handshake(self) -> bool:
+        return bool(self._scope["type"] == "websocket")
+
+    @property
     def path(self) -> str:
         return str(self._scope["path"])
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from jwt_middleware import target
 from jwt_middleware.errors import ConfigurationError
+from jwt_middleware.gate import rulebook
 from jwt_middleware.gate.admission import Gate
 from jwt_middleware.gate.authenticator import Authenticator
 from jwt_middleware.gate.usercheck import UserCheck
@@ -52,6 +53,7 @@ class Core:
         self.keys = sources.load(settings, problems)
         problems += policy.problems(settings, has_public_keys=not PUBLIC_SOURCES.isdisjoint(loaded.origins))
         problems += _store_problems(settings)
+        rules = rulebook.load(settings, problems)
         if problems:
             raise ConfigurationError(problems)
         self.revocation = _revocation(settings, make_io, clock, signs=self.keys.signing is not None)
@@ -59,7 +61,7 @@ class Core:
         self.verifier = Verifier(self.keys.verifying, claims, settings, clock)
         check = _user_check(settings, make_io)
         self.authenticator = Authenticator(settings, self.verifier, self.revocation, clock, check)
-        self.gate = Gate(settings, self.authenticator)
+        self.gate = Gate(settings, self.authenticator, rules, clock)
         self._signer = Signer(self.keys.signing, claims, settings, clock) if self.keys.signing else None
 
     @property

@@ -7,7 +7,8 @@
         ├── NoCredential        401, the body says `unauthorized`, the challenge names no error
         ├── InvalidRequest      400 `invalid_request`
         ├── InvalidToken        401 `invalid_token`
-        └── InsufficientScope   403 `insufficient_scope`
+        ├── InsufficientScope   403 `insufficient_scope`
+        └── StaleAuthentication 401 `insufficient_user_authentication`
 
 A refusal carries a `reason` from a closed list, for logs, metrics and hooks, and a `detail` that
 tells an operator which setting it met. Neither ever holds a token; neither is sent to the client.
@@ -46,6 +47,11 @@ class Reason(StrEnum):
     WRONG_AUDIENCE = "wrong_audience"
     REVOKED = "revoked"
     USER_REJECTED = "user_rejected"
+
+    MISSING_SCOPE = "missing_scope"
+    MISSING_ROLE = "missing_role"
+    WRONG_CLAIM = "wrong_claim"
+    STALE_AUTHENTICATION = "stale_authentication"
 
     STORE_UNAVAILABLE = "store_unavailable"
     USER_CHECK_FAILED = "user_check_failed"
@@ -105,10 +111,12 @@ class Refused(JWTMiddlewareError):
         code: the `error` in the body (RFC 6750 section 3.1).
         reason: the precise cause, one of `Reason`.
         detail: what was found and which setting it met, escaped and cut; for logs, never for clients.
+        parameters: what the challenge says besides, from the settings alone.
     """
 
     status: ClassVar[int]
     code: ClassVar[str]
+    parameters: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, reason: Reason, detail: str) -> None:
         self.reason = reason
@@ -138,7 +146,33 @@ class InvalidToken(Refused):
 
 
 class InsufficientScope(Refused):
-    """The token is good, but grants less than this request needs (RFC 6750 section 3.1)."""
+    """The token is good, but grants less than this request needs (RFC 6750 section 3.1).
+
+    Args:
+        reason: the precise cause.
+        detail: for the log.
+        scope: the scopes that would do, for the challenge; each must be a scope-token of RFC 6749 section 3.3.
+    """
 
     status = 403
     code = "insufficient_scope"
+
+    def __init__(self, reason: Reason, detail: str, scope: Sequence[str] = ()) -> None:
+        super().__init__(reason, detail)
+        self.parameters = (("scope", " ".join(scope)),) if scope else ()
+
+
+class StaleAuthentication(Refused):
+    """The token is good, but its user signed in too long ago for this request (RFC 9470 section 3).
+
+    Args:
+        detail: for the log.
+        max_age: the most seconds since then.
+    """
+
+    status = 401
+    code = "insufficient_user_authentication"
+
+    def __init__(self, detail: str, max_age: int) -> None:
+        super().__init__(Reason.STALE_AUTHENTICATION, detail)
+        self.parameters = (("max_age", str(max_age)),)

@@ -21,6 +21,7 @@ _SIZE = re.compile(r"(\d{1,15})\s*(|B|KiB|MiB|GiB)", re.ASCII)
 _UNIT_BYTES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _HUGE = 10**15  # seconds or bytes that nobody means, and whose digits Python may refuse to read
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_SCOPE = re.compile(r"[!#-\[\]-~]+")
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -47,6 +48,14 @@ def some_names(value: object) -> tuple[str, ...]:
     found = names(value)
     if not found:
         raise ValueError("is set but empty: unset it or give it a value")
+    return found
+
+
+def scopes(value: object) -> tuple[str, ...]:
+    """Take scopes (RFC 6749 section 3.3): their characters may stand in a challenge."""
+    found = some_names(value)
+    if not all(map(_SCOPE.fullmatch, found)):
+        raise ValueError("takes scopes of printable ASCII, without spaces, quotes and backslashes")
     return found
 
 

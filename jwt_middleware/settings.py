@@ -146,6 +146,16 @@ class Settings:
         parse.paths, (), PASS,
         "Paths that anonymous requests may reach too; a bad token is still refused. Same form.", shown="",
     )  # fmt: skip
+    required_scopes: tuple[str, ...] = setting(
+        parse.scopes, (), PASS,
+        "Scopes that every token must have, wherever one is looked at; else 403 `insufficient_scope`.", shown="",
+    )  # fmt: skip
+    rules_file: Path | None = setting(
+        parse.path, None, PASS,
+        "TOML file of rules by path and method: scopes, roles, claims, age of the sign-in, optional, exempt "
+        "([rules](rules.md)). They come after the two lists of paths; the first that matches wins.",
+        shown="",
+    )  # fmt: skip
     cors_preflight: bool = setting(
         parse.flag, True, PASS, "Let true CORS preflights through to the app, as anonymous.", shown="true",
     )  # fmt: skip

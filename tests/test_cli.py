@@ -494,6 +494,102 @@ def test_config_check_says_no_with_every_problem(run: Run, monkeypatch: pytest.M
     assert run("config", "show").code == 1
 
 
+# --- explain ---------------------------------------------------------------------------------------------------------
+
+RULES = """
+[[rule]]
+path = "/health"
+exempt = true
+[[rule]]
+path = "/admin/**"
+methods = "GET"
+roles = "admin"
+scopes = ["a", "b"]
+any_scopes = ["c", "d"]
+claims = { tenant = "x" }
+max_auth_age = "5m"
+[[rule]]
+path = "/feed"
+optional = true
+[[rule]]
+path = "/ws"
+websocket = true
+authenticated = true
+"""
+
+
+@pytest.fixture
+def rules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Configure rules and the two lists, but no key: none is needed to explain."""
+    (tmp_path / "rules.toml").write_text(RULES)
+    monkeypatch.setenv("JWT_RULES_FILE", str(tmp_path / "rules.toml"))
+    monkeypatch.setenv("JWT_EXEMPT_PATHS", "/ping")
+    monkeypatch.setenv("JWT_OPTIONAL_PATHS", "/news")
+    monkeypatch.setenv("JWT_REQUIRED_SCOPES", "base")
+
+
+TOKEN, ANYBODY, NOBODY = (
+    "  a good token is needed", "  anonymous requests pass, and a token must be good", "  no token is looked at",
+)  # fmt: skip
+BASE = "  JWT_REQUIRED_SCOPES wants scope base"
+ADMIN = "  rule 2 (/admin/**) wants scope a b and any of c d, role admin, tenant = 'x', a sign-in at most 300 s ago"
+MANY = "every rule that a reading of it could meet"
+TWICE = "  the path can be read in several ways, so it is never exempt or optional"
+PREFLIGHT = "  but a true CORS preflight passes as anonymous (JWT_CORS_PREFLIGHT)"
+
+
+def _no(number: int, pattern: str, what: str = "paths") -> str:
+    return f"  rule {number} ({pattern}) is for other {what}"
+
+
+NO_RULE = (_no(1, "/health"), _no(2, "/admin/**"), _no(3, "/feed"), _no(4, "/ws"))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "source", "lines"),
+    [
+        pytest.param("GET", "/ping", "JWT_EXEMPT_PATHS", [NOBODY], id="exempt-list"),
+        pytest.param("GET", "/news?x=1", "JWT_OPTIONAL_PATHS", [ANYBODY, BASE], id="optional-list"),
+        pytest.param("OPTIONS", "/health", "rule 1 (/health)", [NOBODY], id="exempt"),
+        pytest.param("GET", "/admin/x", "rule 2 (/admin/**)", [_no(1, "/health"), TOKEN, BASE, ADMIN], id="demands"),
+        pytest.param("HEAD", "/%61dmin", "rule 2 (/admin/**)", [_no(1, "/health"), TOKEN, BASE, ADMIN], id="head"),
+        pytest.param("GET", "/feed", "rule 3 (/feed)", [*NO_RULE[:2], ANYBODY, BASE], id="optional"),
+        pytest.param("WEBSOCKET", "/ws", "rule 4 (/ws)", [*NO_RULE[:3], TOKEN, BASE], id="websocket"),
+        pytest.param("GET", "/ws", "no rule", [*NO_RULE[:3], _no(4, "/ws", "methods"), TOKEN, BASE], id="no-handshake"),
+        pytest.param("OPTIONS", "/x", "no rule", [*NO_RULE, TOKEN, BASE, PREFLIGHT], id="preflight"),
+        pytest.param("GET", "/x%2f..%2fhealth", MANY, [TWICE, TOKEN, BASE, ADMIN], id="encoded"),
+        pytest.param("POST", "//health", MANY, [TWICE, TOKEN, BASE], id="two-slashes"),
+        pytest.param("GET", "/%ff", MANY, [TWICE, TOKEN, BASE, ADMIN], id="no-utf8"),
+        pytest.param("GET", "health", MANY, [TWICE, TOKEN, BASE, ADMIN], id="no-slash"),
+        pytest.param("get", "/admin", MANY, [TOKEN, BASE, ADMIN], id="lower-case"),
+    ],
+)
+def test_explain_says_which_rule_wins_and_why(
+    run: Run, rules: None, method: str, path: str, source: str, lines: list[str]
+) -> None:
+    """What a request needs, what decided it, and why the rules before did not; exit code 0."""
+    result = run("explain", method, path)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [f"{method} {path}: decided by {source}", *lines]
+
+
+def test_explain_without_any_rule(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deny by default; a preflight that is not let through is not mentioned."""
+    monkeypatch.setenv("JWT_CORS_PREFLIGHT", "false")
+    assert run("explain", "OPTIONS", "//x").out == f"OPTIONS //x: decided by no rule\n{TWICE}\n{TOKEN}\n"
+
+
+def test_explain_refuses_settings_that_do_not_fit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the app would: exit code 2, with every problem."""
+    monkeypatch.setenv("JWT_RULES_FILE", "/nowhere.toml")
+    monkeypatch.setenv("JWT_LEEWAY", "x")
+    result = run("explain", "GET", "/")
+    assert (result.code, result.out) == (2, "")
+    assert "JWT_RULES_FILE: cannot be read" in result.err
+    assert "JWT_LEEWAY" in result.err
+    assert run("explain", "GET").code == 2
+
+
 # --- a real process --------------------------------------------------------------------------------------------------
 
 

@@ -74,6 +74,29 @@ def test_reasons_are_a_closed_list_of_codes():
     assert len({reason.value for reason in Reason}) == len(Reason)
 
 
+def test_the_rules_page_runs_as_printed(tmp_path, monkeypatch, capsys):
+    """The example file is taken as it is, and each `explain` says what the page says."""
+    from jwt_middleware.cli import main
+
+    page = (ROOT / "docs/rules.md").read_text("utf-8")
+    toml, console = (re.search(rf"^```{kind}\n(.*?)^```", page, re.M | re.S)[1] for kind in ("toml", "console"))
+    (tmp_path / "rules.toml").write_text(toml)
+    monkeypatch.setenv("JWT_RULES_FILE", str(tmp_path / "rules.toml"))
+    printed = re.split(r"^\$ jwt-middleware (.*)\n", console, flags=re.M)[1:]
+    assert len(printed) == 6
+    for command, output in zip(printed[::2], printed[1::2]):
+        assert main(command.split()) == 0
+        assert capsys.readouterr().out == output
+
+
+def test_the_rules_page_names_every_key():
+    """The table is whole."""
+    from jwt_middleware.gate.rulebook import KEYS
+
+    page = (ROOT / "docs/rules.md").read_text("utf-8")
+    assert all(f"`{key}`" in page for key in KEYS)
+
+
 def test_the_flask_quick_start_runs_as_printed(tmp_path):
     """A stranger copies two blocks and gets what the comments say."""
     app = next(block for block in blocks("python") if "flask" in block)

@@ -273,6 +273,27 @@ def optional_paths(stage: Stage) -> None:
 
 
 @proof
+def required_scopes(stage: Stage) -> None:
+    """A token without the scope is refused."""
+    text = token(claims(scope="read"))
+    assert stage.status(text) == 200
+    assert stage.status(text, required_scopes="read") == 200
+    assert stage.status(text, required_scopes="read,write") == 403
+
+
+@proof
+def rules_file(stage: Stage) -> None:
+    """Its rules decide: who may pass, and where no token is needed."""
+    file = stage.folder / "rules.toml"
+    file.write_text('[[rule]]\npath = "/health"\nexempt = true\n[[rule]]\npath = "/**"\nroles = "admin"\n')
+    assert stage.protect().request("/health").status == 401
+    world = stage.protect(rules_file=file)
+    assert world.request("/health").user.identity == ""
+    assert world.request(token=token()).status == 403
+    assert world.request(token=token(claims(roles=["admin"]))).status == 200
+
+
+@proof
 def cors_preflight(stage: Stage) -> None:
     """A true preflight reaches the app, or does not."""
     headers = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "GET")]

@@ -1,4 +1,4 @@
-"""The command `jwt-middleware`: keys, tokens, revocation and settings, from the same environment as the app.
+"""The command `jwt-middleware`: keys, tokens, revocation, settings and rules, from the same environment as the app.
 
 Exit codes: 0 yes, 1 no, 2 usage or settings that do not fit.
 """
@@ -13,6 +13,7 @@ import click
 
 import jwt_middleware
 from jwt_middleware.cli.config import config
+from jwt_middleware.cli.explain import explain
 from jwt_middleware.cli.keys import keys
 from jwt_middleware.cli.revoke import revoke
 from jwt_middleware.cli.token import token
@@ -28,7 +29,7 @@ def cli() -> None:
     """
 
 
-for command in (keys, token, revoke, config):
+for command in (keys, token, revoke, config, explain):
     cli.add_command(command)
 
 

@@ -6,7 +6,7 @@ An adapter asks `recall` first, unless the gate is `guarded`; everything else is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
 from jwt_middleware.errors import ConfigurationError, InvalidRequest, NoCredential, Reason, Refused, Unavailable
@@ -14,11 +14,12 @@ from jwt_middleware.gate.authenticator import Authenticator
 from jwt_middleware.gate.cache import Credential
 from jwt_middleware.gate.journal import Journal
 from jwt_middleware.gate.replies import Replies, Reply
-from jwt_middleware.gate.rules import Need, Rules
+from jwt_middleware.gate.rules import Need, Rules, Verdict
 from jwt_middleware.gate.transport import Transport
 from jwt_middleware.settings import Settings
 from jwt_middleware.user import ANONYMOUS, User
 
+_A_TOKEN = Verdict(Need.TOKEN, (), "no rule")
 _NEVER_IN_A_PREFLIGHT = (
     "cookie", "transfer-encoding", "x-http-method-override", "x-http-method", "x-method-override",
 )  # fmt: skip
@@ -40,6 +41,11 @@ class Request(ABC):
     @abstractmethod
     def method(self) -> str:
         """The method as it was sent; `WEBSOCKET` for a handshake."""
+
+    @property
+    def is_handshake(self) -> bool:
+        """Whether it opens a WebSocket, and is no HTTP request whose method is called so."""
+        return False
 
     @property
     @abstractmethod
@@ -98,7 +104,7 @@ class Gate:
     """Lets a request in as somebody or as anonymous, or says why not.
 
     Attributes:
-        guarded: whether even a known token must be looked at twice (exempt paths, HTTPS).
+        guarded: whether even a known token must be looked at twice (exempt paths, rules, HTTPS).
         recall: the hot path: a known credential's user, from memory alone.
         header_name: the header that carries the token.
         problem: why this gate is closed to everyone, if it is.
@@ -106,15 +112,18 @@ class Gate:
 
     problem: ConfigurationError | None = None
 
-    def __init__(self, settings: Settings, authenticator: Authenticator) -> None:
+    def __init__(
+        self, settings: Settings, authenticator: Authenticator, rules: Rules, clock: Callable[[], float]
+    ) -> None:
         self._authenticator = authenticator
-        self._rules = Rules(settings.exempt_paths, settings.optional_paths)
+        self._rules = rules
+        self._clock = clock
         self._transport = Transport(settings.trusted_proxies)
         self._require_https = settings.require_https
         self._preflight = settings.cors_preflight
         self._replies = Replies(settings.realm, settings.header_type, settings.allowed_origins)
         self._journal = Journal()
-        self.guarded = self._require_https or bool(settings.exempt_paths)
+        self.guarded = self._require_https or rules.binding
         self.header_name = settings.header_name
         self.recall = authenticator.cache.recall
 
@@ -125,17 +134,25 @@ class Gate:
             Refused: the request may not pass.
             Unavailable: that cannot be decided.
         """
-        need = self._rules.need(request.path_in_app, request.raw_path) if self._rules.any else Need.TOKEN
-        if need is Need.NOTHING or (self._preflight and request.is_preflight):
+        verdict = self._verdict(request) if self._rules.any else _A_TOKEN
+        if verdict.need is Need.NOTHING or (self._preflight and request.is_preflight):
             return ANONYMOUS
         if self._require_https and request.credential is not None:
             self._check_transport(request)
         try:
-            return await self._user(request)
+            user = await self._user(request)
         except NoCredential:
-            if need is Need.OPTIONAL:
+            if verdict.need is Need.OPTIONAL:
                 return ANONYMOUS
             raise
+        for demand in verdict.demands:
+            demand.check(user, self._clock())
+        return user
+
+    def _verdict(self, request: Request) -> Verdict:
+        return self._rules.verdict(
+            request.method, request.path_in_app, request.raw_path, handshake=request.is_handshake
+        )
 
     async def _user(self, request: Request) -> User:
         known = self.recall(request.credential) if self.guarded and request.credential is not None else None

@@ -21,6 +21,7 @@ _DESCRIPTIONS = {
     "invalid_request": "The request must carry exactly one access token, as one scheme, one space, one token.",
     "invalid_token": "The access token is not valid.",
     "insufficient_scope": "The access token does not grant what this request needs.",
+    "insufficient_user_authentication": "A more recent authentication is required.",
     "temporarily_unavailable": "The access token cannot be checked right now.",
 }
 _EXPIRED = "The access token has expired."
@@ -47,14 +48,15 @@ class Replies:
     def __init__(self, realm: str, scheme: str, allowed_origins: Sequence[str] = ()) -> None:
         self._challenge = f'{scheme or "Bearer"} realm="{realm}"'
         self._origins = frozenset(allowed_origins)
-        self._made: dict[tuple[str, str], Reply] = {}
+        self._made: dict[tuple[object, ...], Reply] = {}
 
     def to(self, refusal: Refused | Unavailable, origin: str | None) -> Reply:
         """Return the answer to a refusal, readable by the page of `origin` if that is allowed."""
         description = _description(refusal)
-        reply = self._made.get((refusal.code, description))
+        key = (refusal.code, description, *_more(refusal))  # bounded: the last come from the settings
+        reply = self._made.get(key)
         if reply is None:
-            reply = self._made[refusal.code, description] = self._make(refusal, description)
+            reply = self._made[key] = self._make(refusal, description)
         if not self._origins:
             return reply
         return Reply(reply.status, reply.headers + self._cors(origin), reply.body)
@@ -69,7 +71,7 @@ class Replies:
         if refusal.status == 503:
             headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
         else:
-            headers.append(("WWW-Authenticate", self._challenge + _parameters(refusal.code, description)))
+            headers.append(("WWW-Authenticate", self._challenge + _parameters(refusal, description)))
         return Reply(refusal.status, tuple(headers), body)
 
     def _cors(self, origin: str | None) -> Headers:
@@ -92,6 +94,13 @@ def _description(refusal: Refused | Unavailable) -> str:
     return _DESCRIPTIONS[refusal.code]
 
 
-def _parameters(code: str, description: str) -> str:
+def _more(refusal: Refused | Unavailable) -> tuple[tuple[str, str], ...]:
+    return refusal.parameters if isinstance(refusal, Refused) else ()
+
+
+def _parameters(refusal: Refused | Unavailable, description: str) -> str:
     """RFC 6750 section 3.1: no error where there was no credential of ours."""
-    return "" if code == "unauthorized" else f', error="{code}", error_description="{description}"'
+    if refusal.code == "unauthorized":
+        return ""
+    pairs = (("error", refusal.code), ("error_description", description), *_more(refusal))
+    return "".join(f', {name}="{value}"' for name, value in pairs)

@@ -34,8 +34,8 @@ class ClaimsPolicy:
         self._required = required_claims(settings, revocable=revocable)
         self._named = settings.required_claims
         self._identity_claim = settings.identity_claim
-        self._scope_claims = _lookups(settings.scope_claims)
-        self._roles_claims = _lookups(settings.roles_claims)
+        self._scope_claims = lookups(settings.scope_claims)
+        self._roles_claims = lookups(settings.roles_claims)
         lifted = "id_token" in settings.token_types
         self._other_uses = _OTHER_USES - _ID_TOKEN_USES if lifted else _OTHER_USES
         self._foreign_claims = ("events", "cnf") if lifted else ("events", "cnf", *_ID_TOKEN_CLAIMS)
@@ -59,8 +59,8 @@ class ClaimsPolicy:
             self._check_use(claims)
         self._check_origin(claims)
         self._check_times(claims, now)
-        scopes = _scopes(_first(claims, self._scope_claims))
-        roles = () if self._roles_heads.isdisjoint(claims) else _first(claims, self._roles_claims)
+        scopes = _scopes(first(claims, self._scope_claims))
+        roles = () if self._roles_heads.isdisjoint(claims) else first(claims, self._roles_claims)
         return User(
             self._identity(claims),
             claims,
@@ -151,13 +151,13 @@ def _types_fit(claims: Claims) -> bool:
         and jti != ""  # or one revocation would revoke all that have none
         and type(get("sid", "")) is str
         and type(get("client_id", "")) is str
-        and _is_date(get("exp", 0))
-        and _is_date(get("iat", 0))
-        and _is_date(get("nbf", 0))
+        and is_date(get("exp", 0))
+        and is_date(get("iat", 0))
+        and is_date(get("nbf", 0))
     )
 
 
-def _is_date(value: object) -> bool:
+def is_date(value: object) -> bool:
     """A NumericDate is a JSON number (RFC 7519 section 2); infinity, NaN and booleans are none."""
     return (type(value) is int or type(value) is float) and 0 <= value <= _LATEST
 
@@ -168,7 +168,7 @@ def _explain_types(claims: Claims) -> NoReturn:
             raise InvalidToken(Reason.BAD_CLAIM, f"token has {name}={shown(claims[name])}, not a text")
     if claims.get("jti") == "":
         raise InvalidToken(Reason.BAD_CLAIM, "token has an empty jti")
-    name = next(name for name in ("exp", "iat", "nbf") if not _is_date(claims.get(name, 0)))
+    name = next(name for name in ("exp", "iat", "nbf") if not is_date(claims.get(name, 0)))
     raise InvalidToken(Reason.BAD_CLAIM, f"token has {name}={shown(claims[name])}, not a date")
 
 
@@ -183,11 +183,12 @@ def _listed(audience: Sequence[str] | None) -> str:
 _Lookup = tuple[str, tuple[str, ...]]
 
 
-def _lookups(names: Sequence[str]) -> tuple[_Lookup, ...]:
+def lookups(names: Sequence[str]) -> tuple[_Lookup, ...]:
+    """Prepare names of claims for `first`."""
     return tuple((name, tuple(name.split(".")) if "." in name else ()) for name in names)
 
 
-def _first(claims: Claims, lookups: Sequence[_Lookup]) -> Any:
+def first(claims: Claims, lookups: Sequence[_Lookup]) -> Any:
     """Return the first claim that is present: its name whole first (`https://x/roles`), by dots only then."""
     for name, path in lookups:
         if name in claims:

@@ -35,7 +35,7 @@ ROWS: dict[str, tuple[str, str, str]] = {
     "A11": ("RFC 6750 3.1", "Without a credential of ours the challenge has no error code.", ""),
     "A12": ("RFC 6750 3.1", "A malformed request is `invalid_request`, 400.", ""),
     "A13": ("RFC 6750 3.1", "An expired, revoked or malformed token is `invalid_token`, 401.", ""),
-    "A14": ("RFC 6750 3.1", "A missing scope is `insufficient_scope`, 403.", "No rule asks for scopes yet."),
+    "A14": ("RFC 6750 3.1", "A missing scope is `insufficient_scope`, 403, with the scopes that would do.", ""),
     "A15": ("RFC 9068 4", "Any failure of the access token profile is `invalid_token`.", ""),
     "A16": ("RFC 6750 5.3", "Tokens in cookies need a defence against forgery.", "There is no cookie method."),
     "A17": ("RFC 6750 5.3, 9700 4.9", "A token is never logged, shown or stored.", ""),

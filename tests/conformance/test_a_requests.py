@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from jwt_middleware import ConfigurationError, Reason
-from jwt_middleware.errors import InsufficientScope
 from jwt_middleware.settings import DECLARATIONS
 from jwt_middleware.user import ANONYMOUS, User
 from tests.conformance.evidence import FULL, STRICT, challenge, refused, send
@@ -42,14 +41,11 @@ def refusals(protect: Protect, tmp_path: Path, **settings: Any) -> dict[str, Any
     values = [f"{scheme} {text}".strip() for text in ("a b", "junk", token(claims(exp=1, jti="1")), good, "x" * 9000)]
     answers = [world.request(headers=[("Authorization", value)]) for value in values]
     answers += [world.request(), world.request(headers=[("Authorization", "Basic eDp5")])]
-    world.auth.core.gate.admit = _out_of_scope  # path rules that ask for scopes are not built yet: see A14
-    answers.append(world.request())
+    (tmp_path / "rules.toml").write_text('[[rule]]\npath = "/**"\nmax_auth_age = 1\n')
+    for demand in ({"required_scopes": "orders:write,!#[]~"}, {"rules_file": tmp_path / "rules.toml"}):
+        answers.append(protect(**demand, **settings).request(headers=[("Authorization", f"{scheme} {good}".strip())]))
     assert {answer.status for answer in answers} == {400, 401, 403, 503}
     return {f"{number}-{answer.error}": answer for number, answer in enumerate(answers)}
-
-
-async def _out_of_scope(request: Any) -> User:
-    raise InsufficientScope(Reason.MISSING_CLAIM, 'needs "orders:write"\r\n\\ \u20ac')
 
 
 def test_a1_the_authorization_header_is_read(protect: Protect) -> None:
@@ -216,7 +212,7 @@ def test_a9_no_parameter_stands_twice(protect: Protect, tmp_path: Path) -> None:
         if answer.status != 503:
             names = [name for name, _ in challenge(answer)[1]]
             assert len(names) == len(set(names))
-            assert set(names) <= {"realm", "error", "error_description"}
+            assert set(names) <= {"realm", "scope", "error", "error_description", "max_age"}
 
 
 @pytest.mark.parametrize("odd", ['"', "\\", "\r\nSet-Cookie: a=b", "\u20ac", "\x00", "\x7f", "\u202e"])
@@ -273,13 +269,13 @@ def test_a13_a_bad_token_is_invalid_token(protect: Protect, tmp_path: Path, cloc
 
 
 def test_a14_a_missing_scope_is_403(protect: Protect) -> None:
-    """The answer to `InsufficientScope` is 403 `insufficient_scope`; the app finds the scopes that were granted."""
-    world = protect()
+    """The answer is 403 `insufficient_scope` with the scopes; with them, the app finds those that were granted."""
+    world = protect(required_scopes="write,read")
     assert world.request(token=token(claims(scope="read write"))).user.scopes == ("read", "write")
-    world.auth.core.gate.admit = _out_of_scope
     answer = world.request(token=token(claims(scope="read", n=1)))
     assert (answer.status, answer.error, answer.passed) == (403, "insufficient_scope", False)
     assert ("error", "insufficient_scope") in challenge(answer)[1]
+    assert ("scope", "write read") in challenge(answer)[1]
 
 
 @pytest.mark.parametrize(
