@@ -5,9 +5,10 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check fix docs bench
+.PHONY: help run test test-all check fix docs fuzz mutate bench
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -26,13 +27,17 @@ $(BIN)/.dev: $(BIN)/.base
 	@$(BIN)/python -m pip install --quiet --editable ".[redis]" --group dev
 	@touch $@
 
+$(BIN)/.fuzz: $(BIN)/.dev
+	@$(BIN)/python -m pip install --quiet --only-binary :all: --group fuzz || echo "No wheel of Atheris for this machine: its tests skip."
+	@touch $@
+
 run: $(BIN)/.run ## protect the example app and try it; PORT=8000
 	@PORT=$(PORT) $(BIN)/python examples/run.py
 
 test: $(BIN)/.dev ## the tests: real servers, no root, under 3 minutes
 	@$(BIN)/python -m pytest
 
-test-all: $(BIN)/.dev ## the long suite too
+test-all: $(BIN)/.dev $(BIN)/.fuzz ## the long suite too
 	@$(BIN)/python -m pytest -m "long or not long"
 
 check: $(BIN)/.dev ## lint, types, import order, docs
@@ -46,6 +51,13 @@ fix: $(BIN)/.dev ## put the code into shape
 
 docs: $(BIN)/.dev ## write the generated pages anew
 	@$(BIN)/python docs/generate.py
+
+fuzz: $(BIN)/.dev $(BIN)/.fuzz ## look for inputs nobody thought of; SECONDS=60 for each target
+	@for target in token headers rules; do $(BIN)/python -m fuzz $$target -max_total_time=$(SECONDS) || exit 1; done
+
+mutate: $(BIN)/.dev ## change the code in a thousand places: do the tests notice? docs/mutation.md
+	@$(BIN)/python -m pip install --quiet --group mutation
+	@$(BIN)/mutmut run
 
 bench: $(BIN)/.dev ## measure, in pairs: JSON and a table
 	@$(BIN)/python -m benchmarks

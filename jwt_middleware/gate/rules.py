@@ -138,8 +138,7 @@ class Rules:
         """Ask for everything that any reading of the request would be asked for, so that none is asked for more."""
         if not self.rules:
             return self._default
-        met = tuple(self._met(method, segments, handshake))
-        demands = (rule.demand for rule in met if rule.need is not Need.NOTHING)
+        demands = (rule.demand for rule in self._met(method, segments, handshake))
         return Verdict(Need.TOKEN, (*self._always, *demands), "every rule that a reading of it could meet")
 
     def _met(self, method: str, segments: Sequence[str] | None, handshake: bool) -> Iterator[Rule]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from jwt_middleware import ConfigurationError, Reason
 from jwt_middleware.gate import rulebook
+from jwt_middleware.gate.demands import Demand
 from jwt_middleware.gate.patterns import Pattern, is_covered
 from jwt_middleware.gate.rules import Need, Rules, below_mount, is_plain
 from jwt_middleware.settings import Settings
@@ -312,6 +313,13 @@ def test_an_ambiguous_path_gets_every_check(protect: Protect, write: Write, path
     assert world.request(path, token=user(**everything)).status == 200
 
 
+def test_an_ambiguous_path_is_asked_for_the_required_scopes_too(protect: Protect, write: Write) -> None:
+    """JWT_REQUIRED_SCOPES holds wherever a token is looked at."""
+    world = protect(rules_file=write(rule("/health", OPEN)), required_scopes="read")
+    assert world.request("//health", token=user()).status == 403
+    assert world.request("//health", token=user(scope="read")).status == 200
+
+
 def test_a_path_without_meaning_gets_every_check(write: Write) -> None:
     """One that is not UTF-8 is not read at all."""
     world = WSGIWorld(secret_key=SECRET, clock=Clock(), rules_file=write(FILE))
@@ -605,3 +613,26 @@ def test_nothing_configured_is_nothing_on_the_path(protect: Protect, write: Writ
     assert not protect(optional_paths="/x").auth.core.gate.guarded
     for more in ({"required_scopes": "a"}, {"rules_file": write(rule())}, {"exempt_paths": "/x"}):
         assert protect(**more).auth.core.gate.guarded
+
+
+@pytest.mark.parametrize(
+    ("path", "mount", "below"),
+    [
+        ("/api/x", "/api", "/x"),
+        ("/api/x", "/api/", "/x"),
+        ("/apix", "/api", "/apix"),
+        ("/api", "/api", "/api"),
+        ("/x", "/api", "/x"),
+        ("/fooX/a", "/fooX", "/a"),
+        ("/x", "", "/x"),
+    ],
+)
+def test_a_mount_is_taken_off_by_whole_segments(path: str, mount: str, below: str) -> None:
+    """A path that only begins with the same letters is not below the mount."""
+    assert below_mount(path, mount) == below
+
+
+def test_a_demand_says_what_it_asks_for():
+    """`explain` prints it; every kind of demand has its words."""
+    demand = Demand("rule 1", scopes=("a",), any_roles=("x", "y"), claims=(("tenant", "acme"),), max_auth_age=60)
+    assert str(demand) == "scope a, role any of x y, tenant = 'acme', a sign-in at most 60 s ago"
