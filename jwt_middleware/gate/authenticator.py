@@ -53,9 +53,7 @@ class Authenticator:
         epoch = self.cache.epoch  # before the question, so that a revocation in between is not overlooked
         known = self.cache.peek(credential) if credential is not None else None
         entry = known or self._verified(self.extractor.token(credential))
-        await self._check(entry)
-        if known is None and self._check_user is not None:
-            await self._check_user(entry.user)
+        await self._check(entry, new=known is None)
         if known is None and credential is not None and self._cache_seconds:
             self.cache.remember(credential, entry, epoch)
         return entry.user
@@ -69,14 +67,14 @@ class Authenticator:
         if not isinstance(token, str):
             raise InvalidToken(Reason.MALFORMED, f"a token is a text, this is {shown(type(token).__name__)}")
         entry = self._verified(token.encode("ascii", "replace"))
-        await self._check(entry)
-        if self._check_user is not None:
-            await self._check_user(entry.user)
+        await self._check(entry, new=True)
         return entry.user
 
-    async def _check(self, entry: Entry) -> None:
+    async def _check(self, entry: Entry, *, new: bool) -> None:
         if self.revocation is not None:
             await self.revocation.check(entry.items, entry.user.claims["iat"])
+        if new and self._check_user is not None:
+            await self._check_user(entry.user)
 
     def _verified(self, token: bytes) -> Entry:
         user = self.verifier.verify(token)
