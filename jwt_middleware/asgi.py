@@ -17,13 +17,14 @@ from typing import Any
 
 from jwt_middleware import target
 from jwt_middleware.core import Clock, Issuer, chosen
-from jwt_middleware.errors import ConfigurationError, Refused, Unavailable
-from jwt_middleware.gate.admission import AnyGate, ClosedGate, Request
+from jwt_middleware.errors import ConfigurationError
+from jwt_middleware.gate.admission import AnyGate, ClosedGate
 from jwt_middleware.gate.replies import Reply
+from jwt_middleware.gate.request import Request
 from jwt_middleware.gate.rules import below_mount
 from jwt_middleware.notices import announce, revocable
 from jwt_middleware.truth._async import AsyncIO
-from jwt_middleware.user import ANONYMOUS, User, set_current
+from jwt_middleware.user import User, set_current
 
 __all__ = ["JWTAuth", "JWTMiddleware"]
 
@@ -106,6 +107,7 @@ class JWTMiddleware:
         # Looked up once: on the hot path each attribute costs as much as the work itself.
         self._recall = gate.recall
         self._guarded = gate.guarded
+        self._own = gate.own
         self._header = gate.header_name.lower().encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,29 +119,20 @@ class JWTMiddleware:
             if name == self._header:
                 # Two credentials come joined by a comma, as WSGI servers join them: no token has one.
                 credential = value if credential is None else credential + b"," + value
-        user = None if credential is None or self._guarded else self._recall(credential)
+        if credential is None or self._guarded or (self._own is not None and self._own(scope["path"])):
+            user = None
+        else:
+            user = self._recall(credential)
         if user is None:
-            user = await self._admit(scope, credential, receive, send)
-            if user is None:
-                return None
+            outcome = await self._gate.handle(_ASGIRequest(scope, credential))
+            if isinstance(outcome, Reply):
+                return await _reply(outcome, scope, receive, send)
+            user = outcome
         scope = dict(scope)
         scope["user"] = user
         scope["auth"] = user.granted
         set_current(user)
         return await self.app(scope, receive, send)
-
-    async def _admit(self, scope: Scope, credential: bytes | None, receive: Receive, send: Send) -> User | None:
-        request = _ASGIRequest(scope, credential)
-        try:
-            return await self._gate.admit(request)
-        except (Refused, Unavailable) as refusal:
-            set_current(ANONYMOUS)
-            reply = self._gate.refuse(refusal, request)
-        if scope["type"] == "websocket":
-            await _refuse_handshake(reply, scope, receive, send)
-        else:
-            await _send_reply("http.response", reply, send, with_body=scope["method"] != "HEAD")
-        return None
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -212,6 +205,13 @@ class _ASGIRequest(Request):
         wanted = name.encode()
         found = (value.decode("latin-1") for key, value in self._scope["headers"] if key == wanted)
         return [value.strip() for joined in found for value in joined.split(",")]  # as a WSGI server hands them over
+
+
+async def _reply(reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await _refuse_handshake(reply, scope, receive, send)
+    else:
+        await _send_reply("http.response", reply, send, with_body=scope["method"] != "HEAD")
 
 
 async def _send_reply(kind: str, reply: Reply, send: Send, *, with_body: bool = True) -> None:

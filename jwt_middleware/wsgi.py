@@ -16,13 +16,12 @@ from typing import Any
 
 from jwt_middleware import target
 from jwt_middleware.core import Clock, Issuer, chosen
-from jwt_middleware.errors import Refused, Unavailable
-from jwt_middleware.gate.admission import Request
 from jwt_middleware.gate.replies import Reply
+from jwt_middleware.gate.request import Request
 from jwt_middleware.notices import announce, revocable
 from jwt_middleware.truth._blocking import BlockingIO
 from jwt_middleware.truth.io import run
-from jwt_middleware.user import ANONYMOUS, User, set_current
+from jwt_middleware.user import User, set_current
 
 __all__ = ["JWTAuth", "JWTMiddleware"]
 
@@ -106,19 +105,21 @@ class JWTMiddleware:
         # Looked up once: on the hot path each attribute costs as much as the work itself.
         self._recall = core.gate.recall
         self._guarded = core.gate.guarded
+        self._own = core.gate.own
         self._header = "HTTP_" + core.settings.header_name.upper().replace("-", "_")
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request (PEP 3333)."""
         credential = environ.get(self._header)
-        user = None if credential is None or self._guarded else self._recall(credential)
+        if credential is None or self._guarded or (self._own is not None and self._own(environ.get("PATH_INFO", ""))):
+            user = None
+        else:
+            user = self._recall(credential)
         if user is None:
-            request = _WSGIRequest(environ, credential)
-            try:
-                user = run(self._gate.admit(request))
-            except (Refused, Unavailable) as refusal:
-                set_current(ANONYMOUS)  # or this thread's last user would be seen by who logs the refusal
-                return _send_reply(self._gate.refuse(refusal, request), environ, start_response)
+            outcome = run(self._gate.handle(_WSGIRequest(environ, credential)))
+            if isinstance(outcome, Reply):
+                return _send_reply(outcome, environ, start_response)
+            user = outcome
         if _OWN_KEYS in "\n".join(environ):  # one pass in C; a loop over the keys would cost more than the rest
             _remove_own_keys(environ)
         identity = user.identity

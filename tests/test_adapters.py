@@ -572,8 +572,8 @@ class TestLog:
             gate.request()
         gate.request(token="junk")
         assert len(caplog.messages) == 11
-        now = gate.auth.core.gate._journal._now() + 60
-        monkeypatch.setattr(gate.auth.core.gate._journal, "_now", lambda: now)
+        now = gate.auth.core.gate.refusals._journal._now() + 60
+        monkeypatch.setattr(gate.auth.core.gate.refusals._journal, "_now", lambda: now)
         gate.request()
         assert "15 more" in caplog.messages[11]
 

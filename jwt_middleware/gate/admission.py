@@ -1,119 +1,67 @@
 """One request at the gate: what it must bring, and the answer if it does not.
 
-An adapter asks `recall` first, unless the gate is `guarded`; everything else is here, once.
+An adapter asks `recall` first, unless the gate is `guarded` or the path may be `own`; everything else is here, once.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import re
 from collections.abc import Callable, Sequence
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from jwt_middleware.errors import ConfigurationError, InvalidRequest, NoCredential, Reason, Refused, Unavailable
 from jwt_middleware.gate.authenticator import Authenticator
 from jwt_middleware.gate.cache import Credential
-from jwt_middleware.gate.journal import Journal
+from jwt_middleware.gate.refusals import Refusals
 from jwt_middleware.gate.replies import Replies, Reply
-from jwt_middleware.gate.rules import Need, Rules, Verdict
+from jwt_middleware.gate.request import Request
+from jwt_middleware.gate.rules import Need, Paths, Rules, Verdict, is_ambiguous
 from jwt_middleware.gate.transport import Transport
 from jwt_middleware.settings import Settings
-from jwt_middleware.user import ANONYMOUS, User
+from jwt_middleware.user import ANONYMOUS, User, set_current
 
 _A_TOKEN = Verdict(Need.TOKEN, (), "no rule")
-_NEVER_IN_A_PREFLIGHT = (
-    "cookie", "transfer-encoding", "x-http-method-override", "x-http-method", "x-method-override",
-)  # fmt: skip
 
 
-class Request(ABC):
-    """What the gate looks at: a view of a scope or an environ, read only as far as a decision needs it.
+class Service(Protocol):
+    """Something that we answer ourselves, beside the app.
 
     Attributes:
-        credential: the header that carries the token, as the server gave it; several joined by a comma.
+        paths: where, relative to the app, in the form of `JWT_EXEMPT_PATHS`.
     """
 
-    __slots__ = ("credential",)
+    paths: Sequence[str]
 
-    def __init__(self, credential: Credential | None) -> None:
-        self.credential = credential
+    async def answer(self, request: Request, gate: Gate) -> Reply:
+        """Return the answer to a request for one of the paths.
 
-    @property
-    @abstractmethod
-    def method(self) -> str:
-        """The method as it was sent; `WEBSOCKET` for a handshake."""
-
-    @property
-    def is_handshake(self) -> bool:
-        """Whether it opens a WebSocket, and is no HTTP request whose method is called so."""
-        return False
-
-    @property
-    @abstractmethod
-    def path(self) -> str:
-        """The decoded path, for the log."""
-
-    @property
-    @abstractmethod
-    def path_in_app(self) -> str | None:
-        """The decoded path relative to the app; `None` where that cannot be told."""
-
-    @property
-    @abstractmethod
-    def raw_path(self) -> bytes:
-        """The path as it was sent, without the query, where the server tells."""
-
-    @property
-    @abstractmethod
-    def scheme(self) -> str:
-        """The scheme of the connection that the server accepted."""
-
-    @property
-    @abstractmethod
-    def peer(self) -> str:
-        """The address at the other end of it; empty for a Unix socket."""
-
-    @abstractmethod
-    def values(self, name: str) -> Sequence[str]:
-        """Return the values of a header, by its lower-case name."""
-
-    @property
-    def origin(self) -> str | None:
-        """The one origin it names, if it names one."""
-        origins = self.values("origin")
-        return origins[0] if len(origins) == 1 else None
-
-    @property
-    def is_preflight(self) -> bool:
-        """Whether it is a CORS preflight as browsers send it (Fetch standard, CORS-preflight fetch).
-
-        Exactly OPTIONS, one origin, one asked method; no credential, no cookie, no body, and no header by which an
-        app might take it for another method.
+        Raises:
+            Refused: the request may not have it.
+            Unavailable: that cannot be decided.
         """
-        return (
-            self.credential is None
-            and self.method == "OPTIONS"
-            and bool(self.origin)
-            and len(asked := self.values("access-control-request-method")) == 1
-            and bool(asked[0])
-            and not any(self.values(name) for name in _NEVER_IN_A_PREFLIGHT)
-            and "".join(self.values("content-length")) in ("", "0")
-        )
 
 
 class Gate:
-    """Lets a request in as somebody or as anonymous, or says why not.
+    """Lets a request in as somebody or as anonymous, answers it itself, or says why not.
 
     Attributes:
         guarded: whether even a known token must be looked at twice (exempt paths, rules, HTTPS).
+        own: tells whether a path may be one that we answer ourselves; `None` where there is none.
         recall: the hot path: a known credential's user, from memory alone.
         header_name: the header that carries the token.
+        refusals: what makes a refusal into an answer.
         problem: why this gate is closed to everyone, if it is.
     """
 
     problem: ConfigurationError | None = None
 
     def __init__(
-        self, settings: Settings, authenticator: Authenticator, rules: Rules, clock: Callable[[], float]
+        self,
+        settings: Settings,
+        authenticator: Authenticator,
+        rules: Rules,
+        clock: Callable[[], float],
+        services: Sequence[Service] = (),
     ) -> None:
         self._authenticator = authenticator
         self._rules = rules
@@ -121,26 +69,35 @@ class Gate:
         self._transport = Transport(settings.trusted_proxies)
         self._require_https = settings.require_https
         self._preflight = settings.cors_preflight
-        self._replies = Replies(settings.realm, settings.header_type, settings.allowed_origins)
-        self._journal = Journal()
+        self._services = [(Paths(service.paths), service) for service in services]
+        self.refusals = Refusals(Replies(settings.realm, settings.header_type, settings.allowed_origins))
         self.guarded = self._require_https or rules.binding
+        self.own = _any_of([path.removesuffix("**") for service in services for path in service.paths])
         self.header_name = settings.header_name
         self.recall = authenticator.cache.recall
 
-    async def admit(self, request: Request) -> User:
-        """Return whom to let in.
+    async def handle(self, request: Request) -> User | Reply:
+        """Return whom to let in, or what to answer instead."""
+        set_current(ANONYMOUS)  # or this thread's last user would be seen by who logs a refusal
+        try:
+            if self.own is not None and (service := self._service(request)) is not None:
+                return await service.answer(request, self)
+            return await self._admit(request)
+        except (Refused, Unavailable) as refusal:
+            return self.refusals.answer(refusal, request)
 
-        Raises:
-            Refused: the request may not pass.
-            Unavailable: that cannot be decided.
-        """
+    def _service(self, request: Request) -> Service | None:
+        path = request.path_in_app
+        if path is None or request.is_handshake or is_ambiguous(path, request.raw_path):
+            return None
+        return next((service for paths, service in self._services if paths.match(path)), None)
+
+    async def _admit(self, request: Request) -> User:
         verdict = self._verdict(request) if self._rules.any else _A_TOKEN
         if verdict.need is Need.NOTHING or (self._preflight and request.is_preflight):
             return ANONYMOUS
-        if self._require_https and request.credential is not None:
-            self._check_transport(request)
         try:
-            user = await self._user(request)
+            user = await self.identify(request)
         except NoCredential:
             if verdict.need is Need.OPTIONAL:
                 return ANONYMOUS
@@ -154,8 +111,18 @@ class Gate:
             request.method, request.path_in_app, request.raw_path, handshake=request.is_handshake
         )
 
-    async def _user(self, request: Request) -> User:
-        known = self.recall(request.credential) if self.guarded and request.credential is not None else None
+    async def identify(self, request: Request) -> User:
+        """Return who sends a request, whatever the path.
+
+        Raises:
+            NoCredential, InvalidRequest, InvalidToken: nobody that we know.
+            Unavailable: that cannot be decided.
+        """
+        if request.credential is None:
+            return await self._authenticator.authenticate(None)
+        if self._require_https:
+            self._check_transport(request)
+        known = self.recall(request.credential) if self.guarded else None
         return known or await self._authenticator.authenticate(request.credential)
 
     def _check_transport(self, request: Request) -> None:
@@ -163,50 +130,44 @@ class Gate:
             seen = f"scheme {request.scheme} from {request.peer or 'a Unix socket'}"
             raise InvalidRequest(Reason.INSECURE_TRANSPORT, f"{seen}, JWT_REQUIRE_HTTPS=true (JWT_TRUSTED_PROXIES?)")
 
-    def refuse(self, refusal: Refused | Unavailable, request: Request) -> Reply:
-        """Log a refusal and return the answer to it."""
-        self._journal.note(refusal, request.method, request.path)
-        return self._replies.to(refusal, request.origin)
+
+def _any_of(parts: Sequence[str]) -> Callable[[str], object] | None:
+    """Return what finds any of these in a path: wherever the app is mounted, and in a microsecond's tenth."""
+    return re.compile("|".join(map(re.escape, parts))).search if parts else None
 
 
 class AnyGate(Protocol):
     """What an adapter needs of a gate, open or closed."""
 
     guarded: bool
+    own: Callable[[str], object] | None
     header_name: str
     problem: ConfigurationError | None
 
     def recall(self, credential: Credential) -> User | None:
         """Return a known credential's user."""
 
-    async def admit(self, request: Request) -> User:
-        """Return whom to let in."""
-
-    def refuse(self, refusal: Refused | Unavailable, request: Request) -> Reply:
-        """Return the answer to a refusal."""
+    async def handle(self, request: Request) -> User | Reply:
+        """Return whom to let in, or what to answer instead."""
 
 
 class ClosedGate:
     """The gate of a middleware whose settings do not fit: nobody passes, and the log says why."""
 
     guarded = True
+    own: Callable[[str], object] | None = None
     header_name = "Authorization"
 
     def __init__(self, problem: ConfigurationError) -> None:
         self.problem: ConfigurationError | None = problem
         self._detail = "; ".join(problem.problems)
-        self._replies = Replies("api", "Bearer")
-        self._journal = Journal()
+        self._refusals = Refusals(Replies("api", "Bearer"))
 
     def recall(self, credential: Credential) -> User | None:
         """Know nobody."""
         return None
 
-    async def admit(self, request: Request) -> NoReturn:
-        """Raise `Unavailable`, always."""
-        raise Unavailable(self._detail, Reason.MISCONFIGURED)
-
-    def refuse(self, refusal: Refused | Unavailable, request: Request) -> Reply:
-        """Log a refusal and return the answer to it."""
-        self._journal.note(refusal, request.method, request.path)
-        return self._replies.to(refusal, request.origin)
+    async def handle(self, request: Request) -> Reply:
+        """Answer 503, always."""
+        set_current(ANONYMOUS)
+        return self._refusals.answer(Unavailable(self._detail, Reason.MISCONFIGURED), request)

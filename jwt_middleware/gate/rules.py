@@ -91,8 +91,8 @@ class Rules:
         rules: Sequence[Rule] = (),
         required_scopes: Sequence[str] = (),
     ) -> None:
-        self._exempt = _Paths(exempt)
-        self._optional = _Paths(optional)
+        self._exempt = Paths(exempt)
+        self._optional = Paths(optional)
         self.rules = tuple(rules)
         scopes = tuple(required_scopes)
         self._always = (Demand("JWT_REQUIRED_SCOPES", scopes=scopes, asked=scopes),) if scopes else ()
@@ -164,13 +164,16 @@ def _upper(method: str) -> str:
     return "GET" if upper == "HEAD" else upper
 
 
-class _Paths:
+class Paths:
+    """Exact paths, and `/folder/**` for all below, in the form of `JWT_EXEMPT_PATHS`."""
+
     def __init__(self, patterns: Iterable[str]) -> None:
         given = tuple(patterns)
         self._exact = frozenset(p for p in given if not p.endswith("/**"))
         self._below = tuple(p.removesuffix("**") for p in given if p.endswith("/**"))
 
     def match(self, path: str) -> bool:
+        """Tell whether it is one of them; ask only of a path that is not ambiguous."""
         return path in self._exact or path.startswith(self._below)
 
     def __bool__(self) -> bool:

@@ -26,19 +26,19 @@ def public(kind: str, **settings: Any) -> dict[str, Any]:
 
 def send(world: World, **request: Any) -> tuple[Answer, Refused | Unavailable | None]:
     """Send one request; return the answer, and the refusal behind it as the log would have it."""
-    gate = world.middleware._gate
+    refusals = world.middleware._gate.refusals
     noted: list[Any] = []
-    original = type(gate).refuse
+    original = type(refusals).answer
 
-    def refuse(refusal: Any, request: Any) -> Any:
+    def note(refusal: Any, request: Any) -> Any:
         noted.append(refusal)
-        return original(gate, refusal, request)
+        return original(refusals, refusal, request)
 
-    gate.refuse = refuse
+    refusals.answer = note
     try:
         answer = world.request(**request)
     finally:
-        del gate.refuse
+        del refusals.answer
     return answer, noted[0] if noted else None
 
 

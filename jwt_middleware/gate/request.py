@@ -1,0 +1,87 @@
+"""What the gate looks at: one request, as either protocol hands it over."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from jwt_middleware.gate.cache import Credential
+
+_NEVER_IN_A_PREFLIGHT = (
+    "cookie", "transfer-encoding", "x-http-method-override", "x-http-method", "x-method-override",
+)  # fmt: skip
+
+
+class Request(ABC):
+    """A view of a scope or an environ, read only as far as a decision needs it.
+
+    Attributes:
+        credential: the header that carries the token, as the server gave it; several joined by a comma.
+    """
+
+    __slots__ = ("credential",)
+
+    def __init__(self, credential: Credential | None) -> None:
+        self.credential = credential
+
+    @property
+    @abstractmethod
+    def method(self) -> str:
+        """The method as it was sent; `WEBSOCKET` for a handshake."""
+
+    @property
+    def is_handshake(self) -> bool:
+        """Whether it opens a WebSocket, and is no HTTP request whose method is called so."""
+        return False
+
+    @property
+    @abstractmethod
+    def path(self) -> str:
+        """The decoded path, for the log."""
+
+    @property
+    @abstractmethod
+    def path_in_app(self) -> str | None:
+        """The decoded path relative to the app; `None` where that cannot be told."""
+
+    @property
+    @abstractmethod
+    def raw_path(self) -> bytes:
+        """The path as it was sent, without the query, where the server tells."""
+
+    @property
+    @abstractmethod
+    def scheme(self) -> str:
+        """The scheme of the connection that the server accepted."""
+
+    @property
+    @abstractmethod
+    def peer(self) -> str:
+        """The address at the other end of it; empty for a Unix socket."""
+
+    @abstractmethod
+    def values(self, name: str) -> Sequence[str]:
+        """Return the values of a header, by its lower-case name."""
+
+    @property
+    def origin(self) -> str | None:
+        """The one origin it names, if it names one."""
+        origins = self.values("origin")
+        return origins[0] if len(origins) == 1 else None
+
+    @property
+    def is_preflight(self) -> bool:
+        """Whether it is a CORS preflight as browsers send it (Fetch standard, CORS-preflight fetch).
+
+        Exactly OPTIONS, one origin, one asked method; no credential, no cookie, no body, and no header by which an
+        app might take it for another method.
+        """
+        return (
+            self.credential is None
+            and self.method == "OPTIONS"
+            and bool(self.origin)
+            and len(asked := self.values("access-control-request-method")) == 1
+            and bool(asked[0])
+            and not any(self.values(name) for name in _NEVER_IN_A_PREFLIGHT)
+            and "".join(self.values("content-length")) in ("", "0")
+        )
