@@ -12,6 +12,8 @@
 
 A refusal carries a `reason` from a closed list, for logs, metrics and hooks, and a `detail` that
 tells an operator which setting it met. Neither ever holds a token; neither is sent to the client.
+What is known of the sender goes along: the `issuer` once the signature is good, the `user` once the whole
+token is.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import ClassVar
+
+from jwt_middleware.user import User
 
 
 class Reason(StrEnum):
@@ -92,10 +96,14 @@ class Unavailable(JWTMiddlewareError):
     Attributes:
         reason: `Reason.STORE_UNAVAILABLE`, `Reason.USER_CHECK_FAILED` or `Reason.MISCONFIGURED`.
         detail: what failed, for the operator; never a secret.
+        user: whom the token speaks of, where it verified and only the store or the hook could not answer.
+        issuer: the configured issuer whose key signed the token, where that is all that is known.
     """
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "temporarily_unavailable"
+    user: User | None = None
+    issuer: str | None = None
 
     def __init__(self, detail: str, reason: Reason = Reason.STORE_UNAVAILABLE) -> None:
         self.reason = reason
@@ -112,11 +120,16 @@ class Refused(JWTMiddlewareError):
         reason: the precise cause, one of `Reason`.
         detail: what was found and which setting it met, escaped and cut; for logs, never for clients.
         parameters: what the challenge says besides, from the settings alone.
+        user: whom the token speaks of, where it verified and was refused all the same: revoked, or rejected by the
+            app. Never from a token that did not verify.
+        issuer: the configured issuer whose key signed the token, where that is all that was good.
     """
 
     status: ClassVar[int]
     code: ClassVar[str]
     parameters: tuple[tuple[str, str], ...] = ()
+    user: User | None = None
+    issuer: str | None = None
 
     def __init__(self, reason: Reason, detail: str) -> None:
         self.reason = reason

@@ -44,6 +44,22 @@ def test_the_second_request_comes_from_memory(protect):
     assert gate.request(token=token).user is gate.request(token=token).user
 
 
+def test_an_exception_tells_as_much_of_the_sender_as_is_certain(protect, tmp_path):
+    """The issuer once its key has signed, the user once the whole token is good, and of a forged one nothing."""
+    gate = protect(issuer="us", store_url=f"sqlite:///{tmp_path}/store.db")
+    revoked = gate.auth.issue("42")
+    gate.revoke_subject("42")
+    now = {"iat": NOW, "jti": "1", "iss": "us"}
+    for token, issuer, identity in (
+        (revoked, None, "42"), (signed(**now | {"exp": 1}), "us", None), (signed(**now | {"iss": "x"}), "us", None),
+        (signed(**now)[:-3] + "AAA", None, None), ("junk", None, None),
+    ):  # fmt: skip
+        with pytest.raises(InvalidToken) as caught:
+            gate.verify(token)
+        assert caught.value.issuer == issuer
+        assert (caught.value.user and caught.value.user.identity) == identity
+
+
 def test_memory_is_not_used_longer_than_it_may_be(protect, clock):
     """After JWT_CACHE_SECONDS a token is verified anew."""
     gate = protect(cache_seconds=30)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 
-from jwt_middleware.errors import InvalidToken, Reason, shown
+from jwt_middleware.errors import InvalidToken, Reason, Unavailable, shown
 from jwt_middleware.gate.cache import Cache, Credential, Entry
 from jwt_middleware.gate.credentials import Extractor
 from jwt_middleware.gate.usercheck import UserCheck
@@ -71,10 +71,14 @@ class Authenticator:
         return entry.user
 
     async def _check(self, entry: Entry, *, new: bool) -> None:
-        if self.revocation is not None:
-            await self.revocation.check(entry.items, entry.user.claims["iat"])
-        if new and self._check_user is not None:
-            await self._check_user(entry.user)
+        try:
+            if self.revocation is not None:
+                await self.revocation.check(entry.items, entry.user.claims["iat"])
+            if new and self._check_user is not None:
+                await self._check_user(entry.user)
+        except (InvalidToken, Unavailable) as refusal:
+            refusal.user = entry.user  # the token itself is good
+            raise
 
     def _verified(self, token: bytes) -> Entry:
         user = self.verifier.verify(token)

@@ -30,6 +30,7 @@ class Verifier:
         self._keys = keys
         self._policy = policy
         self._clock = clock
+        self._issuer = settings.issuer
         self._max_bytes = settings.max_token_bytes
         self._types = _accepted_types(settings.token_types)
         # Header texts that came with a good signature, and the keys they can mean: without a kid all of them, since
@@ -46,14 +47,18 @@ class Verifier:
             The user it speaks of.
 
         Raises:
-            InvalidToken: for any fault; `reason` and `detail` say which.
+            InvalidToken: for any fault; `reason` and `detail` say which, `issuer` who signed it all the same.
         """
         if len(token) > self._max_bytes:
             raise InvalidToken(Reason.TOO_LONG, f"token has {len(token)} bytes, JWT_MAX_TOKEN_BYTES={self._max_bytes}")
         header, payload, signature = jws.split(token)
         keys = self._good_headers.get(header) or self._candidates(header)
         self._check_signature(header, keys, token[: -len(signature) - 1], signature)
-        return self._policy.user(jws.parse(jws.decode(payload)), self._clock())
+        try:
+            return self._policy.user(jws.parse(jws.decode(payload)), self._clock())
+        except InvalidToken as refusal:
+            refusal.issuer = self._issuer  # whose key it was; what the claims say of it need not be true
+            raise
 
     def _candidates(self, header: bytes) -> Sequence[Key]:
         """Read a header and return the keys it can mean (RFC 7515 section 4.1)."""

@@ -24,6 +24,7 @@ from tests.token.forge import (
     CURVES,
     HMAC,
     IAT,
+    ISSUER,
     LONG_SECRET,
     OLD_SECRET,
     OTHER_SECRET,
@@ -558,6 +559,23 @@ def test_previous_secrets_verify_in_any_order() -> None:
         assert [verify(text).identity for text in made] == ["0", "1", "2"]
         assert [verify(text).identity for text in reversed(made)] == ["2", "1", "0"]
     assert reason(verify, jwt.encode(claims(), OTHER_SECRET)) is Reason.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize(
+    ("text", "issuer"),
+    [
+        (token(claims(iss=ISSUER, exp=1)), ISSUER),
+        (token(claims(iss="another", exp=1)), ISSUER),
+        (token("[]"), ISSUER),
+        (token(claims(iss=ISSUER), key=OTHER_SECRET), None),
+        (token(claims(iss=ISSUER), header={"typ": "x"}), None),
+        ("a.b.c", None),
+    ],
+    ids=["expired", "another-issuer", "not-an-object", "forged", "type", "junk"],
+)
+def test_a_refusal_names_the_issuer_whose_key_signed(text: str, issuer: str | None) -> None:
+    """As soon as the signature is good, and whatever the claims say; never before."""
+    assert refusal(verifying(issuer=ISSUER), text).issuer == issuer
 
 
 def test_previous_secrets_do_not_sign() -> None:
