@@ -24,7 +24,7 @@ $(BIN)/.run: $(BIN)/.base
 	@touch $@
 
 $(BIN)/.dev: $(BIN)/.base
-	@$(BIN)/python -m pip install --quiet --editable ".[redis]" --group dev
+	@$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
 	@touch $@
 
 $(BIN)/.fuzz: $(BIN)/.dev

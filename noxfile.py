@@ -7,5 +7,5 @@ import nox
 def tests(session: nox.Session) -> None:
     """Run the short suite."""
     session.run("python", "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1", silent=True)
-    session.install("--editable", ".[redis]", "--group", "test")
+    session.install("--editable", ".[all]", "--group", "test")
     session.run("python", "-m", "pytest", *session.posargs)

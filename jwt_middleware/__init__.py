@@ -19,6 +19,7 @@ from jwt_middleware.errors import (
     StaleAuthentication,
     Unavailable,
 )
+from jwt_middleware.events import Event, EventName
 from jwt_middleware.user import Claims, User, current_user
 
 __version__ = "0.1.0"
@@ -26,6 +27,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Claims",
     "ConfigurationError",
+    "Event",
+    "EventName",
     "InsufficientScope",
     "InvalidRequest",
     "InvalidToken",

@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 from jwt_middleware import target
 from jwt_middleware.errors import ConfigurationError
 from jwt_middleware.gate import rulebook
-from jwt_middleware.gate.admission import Gate
+from jwt_middleware.gate.admission import Gate, Service
 from jwt_middleware.gate.authenticator import Authenticator
+from jwt_middleware.gate.hook import EventHook
+from jwt_middleware.gate.metrics import Metrics
 from jwt_middleware.gate.usercheck import UserCheck
 from jwt_middleware.settings import Settings, load
 from jwt_middleware.token import claims as policy
@@ -54,6 +56,7 @@ class Core:
         problems += policy.problems(settings, has_public_keys=not PUBLIC_SOURCES.isdisjoint(loaded.origins))
         problems += _store_problems(settings)
         rules = rulebook.load(settings, problems)
+        services = _services(settings, problems)
         if problems:
             raise ConfigurationError(problems)
         self.revocation = _revocation(settings, make_io, clock, signs=self.keys.signing is not None)
@@ -61,7 +64,8 @@ class Core:
         self.verifier = Verifier(self.keys.verifying, claims, settings, clock)
         check = _user_check(settings, make_io)
         self.authenticator = Authenticator(settings, self.verifier, self.revocation, clock, check)
-        self.gate = Gate(settings, self.authenticator, rules, clock)
+        self.event_hook = _event_hook(settings, clock)
+        self.gate = Gate(settings, self.authenticator, rules, clock, services, self.event_hook)
         self._signer = Signer(self.keys.signing, claims, settings, clock) if self.keys.signing else None
 
     @property
@@ -134,8 +138,30 @@ def _user_check(settings: Settings, make_io: MakeIO) -> UserCheck | None:
     given = settings.check_user
     if given is None:
         return None
-    find = (lambda: given) if callable(given) else (lambda: target.attribute(given))
-    return UserCheck(find, make_io(None, settings.store_timeout))
+    return UserCheck(_finder(given), make_io(None, settings.store_timeout))
+
+
+def _event_hook(settings: Settings, clock: Clock) -> EventHook | None:
+    given = settings.on_event
+    return None if given is None else EventHook(_finder(given), clock)
+
+
+def _finder(given: Any) -> Callable[[], Any]:
+    """Return what finds the function that a setting gave, or named."""
+    return (lambda: given) if callable(given) else (lambda: target.attribute(given))
+
+
+def _services(settings: Settings, problems: list[str]) -> list[Service]:
+    """Return what we answer ourselves."""
+    if settings.metrics_path is None:
+        return []
+    from jwt_middleware.gate.scrape import Scrape
+
+    try:
+        return [Scrape(settings.metrics_path, settings.trusted_proxies)]
+    except ImportError:
+        problems.append('JWT_METRICS_PATH needs the metrics extra: pip install "pyjwt-middleware[metrics]"')
+        return []
 
 
 class Issuer:
@@ -143,6 +169,11 @@ class Issuer:
 
     def __init__(self, make_io: MakeIO, clock: Clock, settings: Mapping[str, Any]) -> None:
         self.core = Core(make_io, settings, clock=clock)
+
+    @property
+    def metrics(self) -> Metrics:
+        """The counts of this process, for `prometheus_client`'s `REGISTRY.register`; needs the extra `metrics`."""
+        return self.core.gate.metrics
 
     def issue(
         self,

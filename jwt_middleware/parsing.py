@@ -199,6 +199,14 @@ def paths(value: object) -> tuple[str, ...]:
     return found
 
 
+def plain_path(value: object) -> str:
+    """Take one path, such as `/metrics`, and nothing below it."""
+    (found,) = paths([text(value)])
+    if found == "/" or found.endswith("/**"):
+        raise ValueError("takes one plain path such as /metrics, and not /")
+    return found
+
+
 def origins(value: object) -> tuple[str, ...]:
     """Take web origins (RFC 6454): scheme, host and port, each written out."""
     found = names(value)

@@ -208,6 +208,19 @@ class Settings:
         parse.target, None, BEHAVE, "`package.module:app` to wrap, for `jwt_middleware.asgi:app` and `.wsgi:app`.",
         shown="",
     )  # fmt: skip
+    metrics_path: str | None = setting(
+        parse.plain_path, None, BEHAVE,
+        "Where we answer with metrics for Prometheus, such as `/metrics`: to a token with the scope `metrics`, or to a "
+        "client on this machine without any. A reverse proxy on this machine makes the whole world such a client: then "
+        "name it in `JWT_TRUSTED_PROXIES`, and only a token will do ([operations](operations.md#metrics)).",
+        shown="",
+    )  # fmt: skip
+    on_event: Any = setting(
+        parse.hook, None, BEHAVE,
+        "`module:function` that is told of each refusal, as a `jwt_middleware.Event`. A plain function that must not "
+        "block; it cannot change an answer.",
+        shown="",
+    )  # fmt: skip
 
 
 DECLARATIONS: dict[str, Declaration] = {f.name: f.metadata["declaration"] for f in dataclasses.fields(Settings)}

@@ -12,7 +12,19 @@ import pytest
 from tests.worlds import SECRET
 
 ROOT = Path(__file__).parent.parent
-FORBIDDEN = ("argon2", "redis", "hiredis", "starlette", "werkzeug", "flask", "django", "fastapi", "asgiref", "click")
+FORBIDDEN = (
+    "prometheus_client",
+    "argon2",
+    "redis",
+    "hiredis",
+    "starlette",
+    "werkzeug",
+    "flask",
+    "django",
+    "fastapi",
+    "asgiref",
+    "click",
+)
 
 
 def test_imports_point_down_only():

@@ -14,7 +14,14 @@ ROOMS = {
     "token": ("jwt_middleware/token/*", ["tests/token"]),
     "gate": (
         "jwt_middleware/gate/*",
-        ["tests/gate", "tests/test_adapters.py", "tests/test_asgi.py", "tests/test_check_user.py"],
+        [
+            "tests/gate",
+            "tests/test_adapters.py",
+            "tests/test_asgi.py",
+            "tests/test_check_user.py",
+            "tests/test_metrics.py",
+            "tests/test_events.py",
+        ],
     ),
     "asgi": ("jwt_middleware/asgi.py", ["tests/test_asgi.py", "tests/test_adapters.py"]),
     "wsgi": ("jwt_middleware/wsgi.py", ["tests/test_wsgi.py", "tests/test_adapters.py"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -95,6 +96,44 @@ def test_the_rules_page_names_every_key():
 
     page = (ROOT / "docs/rules.md").read_text("utf-8")
     assert all(f"`{key}`" in page for key in KEYS)
+
+
+OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
+
+
+def test_the_audit_hook_runs_as_printed(protect, tmp_path, monkeypatch):
+    """Five lines, named by the setting: each refusal is a line of JSON."""
+    block = next(b for b in re.findall(r"^```python\n(.*?)^```", OPERATIONS, re.M | re.S) if "# audit.py" in b)
+    (tmp_path / "audit.py").write_text(block)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "audit", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JWT_ON_EVENT", "audit:write")
+    world = protect(required_scopes="read")
+    assert world.request("/orders").status == 401
+    assert world.request("/orders\n", token=world.auth.issue("ada")).status == 403
+    first, second = map(json.loads, (tmp_path / "audit.jsonl").read_text().splitlines())
+    sys.modules.pop("audit").trail.close()
+    assert first == {
+        "name": "request.refused", "time": 1_800_000_000.0, "status": 401, "error": "unauthorized", "reason": "missing",
+        "detail": "no Authorization header", "method": "GET", "path": "/orders", "address": "127.0.0.1",
+        "issuer": None, "subject": None, "token_id": None, "session_id": None,
+    }  # fmt: skip
+    assert (second["reason"], second["path"], second["subject"]) == ("missing_scope", "/orders\n", "ada")
+
+
+def test_the_metrics_that_are_named_exist(protect):
+    """Names, labels, outcomes and reasons of the page, its alert rules included, are those of a reading."""
+    world = protect(metrics_path="/metrics")
+    assert world.request().status == 401
+    read = world.request("/metrics", host="localhost").body.decode()
+    there = set(re.findall(r"^(jwt_middleware_\w+)\{", read, re.M))
+    assert set(re.findall(r"\bjwt_middleware_\w+", OPERATIONS)) == there
+    assert set(re.findall(r'outcome="(\w+)"', OPERATIONS)) <= set(re.findall(r'outcome="(\w+)"', read))
+    for group in re.findall(r"without \(([\w, ]+)\)", OPERATIONS):
+        assert set(group.split(", ")) <= {"pid", "outcome", "reason", "issuer"}
+    for reasons in re.findall(r'reason=~"([\w|]+)"', OPERATIONS):
+        assert set(reasons.split("|")) <= {reason.value for reason in Reason}
 
 
 def test_the_flask_quick_start_runs_as_printed(tmp_path):

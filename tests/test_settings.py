@@ -45,6 +45,7 @@ def problem(name: str, raw: Any) -> str:
 
 
 EMPTY = "is set but empty: unset it or give it a value"
+PLAIN = "takes plain paths such as /health, and /static/** for all below; nothing else"
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,10 @@ EMPTY = "is set but empty: unset it or give it a value"
         ("realm", "My API", "My API"),
         ("app", "a.b:c.d", "a.b:c.d"),
         ("access_token_expires", "15m", 900.0),
+        ("metrics_path", " /metrics ", "/metrics"),
+        ("metrics_path", "/a/b,c", "/a/b,c"),
+        ("on_event", "a.b:c", "a.b:c"),
+        ("on_event", print, print),
     ],
     ids=str,
 )
@@ -164,6 +169,16 @@ def test_a_text_or_the_thing_itself_becomes_the_value(name: str, raw: Any, expec
         ("app", "a.b", "must look like package.module:name"),
         ("app", "a:b:c", "must look like package.module:name"),
         ("access_token_expires", "0", "must be at least 1 seconds"),
+        ("metrics_path", "", EMPTY),
+        ("metrics_path", "/", "takes one plain path such as /metrics, and not /"),
+        ("metrics_path", "/metrics/**", "takes one plain path such as /metrics, and not /"),
+        ("metrics_path", ["/metrics"], "must be a text"),
+        ("metrics_path", "metrics", PLAIN),
+        ("metrics_path", "/metrics;x", PLAIN),
+        ("metrics_path", "/a//b", PLAIN),
+        ("metrics_path", "/a/../b", PLAIN),
+        ("metrics_path", "/%6detrics", PLAIN),
+        ("on_event", "a.b", "must look like package.module:name"),
     ],
     ids=lambda value: ascii(value)[:30],
 )

@@ -431,6 +431,33 @@ def realm(stage: Stage) -> None:
     assert stage.protect(realm="My API").request().header("WWW-Authenticate") == 'Bearer realm="My API"'
 
 
+@proof
+def metrics_path(stage: Stage) -> None:
+    """We answer there ourselves."""
+    assert stage.protect().request("/numbers", host="localhost").status == 401
+    answer = stage.protect(metrics_path="/numbers").request("/numbers", host="localhost")
+    assert (answer.status, answer.passed) == (200, False)
+    assert b"jwt_middleware_requests_total" in answer.body
+
+
+TOLD: list[Any] = []
+
+
+def note(event: Any) -> None:
+    """Stand for an app's hook that `JWT_ON_EVENT` names."""
+    TOLD.append(event)
+
+
+@proof
+def on_event(stage: Stage) -> None:
+    """The app's function is told."""
+    TOLD.clear()
+    assert stage.protect().request().status == 401
+    assert TOLD == []
+    assert stage.protect(on_event=f"{__name__}:note").request().status == 401
+    assert [event.name for event in TOLD] == ["request.refused"]
+
+
 def _verifications(world: World, times: int) -> int:
     """Count how often the signature of one token is verified when it is sent some times."""
     verifier = world.auth.core.verifier

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from jwt_middleware import Claims, InvalidToken, Reason, User, asgi, current_user, wsgi
+from prometheus_client import REGISTRY
+
+from jwt_middleware import Claims, Event, InvalidToken, Reason, User, asgi, current_user, wsgi
 
 
 def wsgi_world(auth: wsgi.JWTAuth, app: wsgi.WSGIApp) -> wsgi.WSGIApp:
@@ -12,6 +14,7 @@ def wsgi_world(auth: wsgi.JWTAuth, app: wsgi.WSGIApp) -> wsgi.WSGIApp:
     assert_type(auth.issue("42", scope=["read"], claims={"name": "Ada"}, expires_in=60), str)
     assert_type(auth.verify("token"), User)
     auth.revoke(current_user())
+    REGISTRY.register(auth.metrics)
     return wsgi.JWTMiddleware(app, auth=auth)
 
 
@@ -28,4 +31,11 @@ def user_of(user: User, error: InvalidToken) -> tuple[str | None, ...]:
     assert_type(user.claims, Claims)
     assert_type(user.scopes, tuple[str, ...])
     assert_type(error.reason, Reason)
+    assert_type(error.user, User | None)
     return user.identity, user.display_name, user.token_id, user.session_id, user.issuer
+
+
+def note(event: Event) -> None:
+    """A hook for `JWT_ON_EVENT`."""
+    assert_type(event.time, float)
+    assert_type(event.reason, Reason | None)

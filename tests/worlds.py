@@ -96,6 +96,7 @@ class ASGIWorld:
         headers: Headers = (),
         scheme: str = "http",
         peer: str = "127.0.0.1",
+        host: str | None = "api.example",
         mount: str = "",
         raw_path: bytes | None = None,
         extra: dict[str, Any] | None = None,
@@ -104,7 +105,7 @@ class ASGIWorld:
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": scheme,
             "path": mount + path, "raw_path": (mount + path).encode() if raw_path is None else raw_path,
-            "query_string": b"", "root_path": mount, "headers": _asgi_headers(token, headers),
+            "query_string": b"", "root_path": mount, "headers": _asgi_headers(token, headers, host),
             "client": (peer, 1234) if peer else None, "server": ("127.0.0.1", 80), **(extra or {}),
         }  # fmt: skip
         return self.send(scope)
@@ -141,11 +142,12 @@ class ASGIWorld:
         return self.runner.run(coroutine)
 
 
-def _asgi_headers(token: str | None, headers: Headers) -> list[tuple[bytes, bytes]]:
-    own: list[tuple[str, str | bytes]] = [("authorization", f"Bearer {token}")] if token is not None else []
+def _asgi_headers(token: str | None, headers: Headers, host: str | None) -> list[tuple[bytes, bytes]]:
+    own: list[tuple[str, str | bytes]] = [] if host is None else [("host", host)]
+    own += [("authorization", f"Bearer {token}")] if token is not None else []
     return [
         (name.lower().encode(), value if isinstance(value, bytes) else value.encode("latin-1"))
-        for name, value in [("host", "api.example"), *own, *headers]
+        for name, value in [*own, *headers]
     ]
 
 
@@ -173,6 +175,7 @@ class WSGIWorld:
         headers: Headers = (),
         scheme: str = "http",
         peer: str = "127.0.0.1",
+        host: str | None = "api.example",
         mount: str = "",
         raw_path: bytes | None = None,
         extra: dict[str, Any] | None = None,
@@ -181,7 +184,7 @@ class WSGIWorld:
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method, "SCRIPT_NAME": mount, "PATH_INFO": path.encode().decode("latin-1"),
             "QUERY_STRING": "", "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1",
-            "REMOTE_ADDR": peer, "wsgi.url_scheme": scheme, "HTTP_HOST": "api.example",
+            "REMOTE_ADDR": peer, "wsgi.url_scheme": scheme, **({} if host is None else {"HTTP_HOST": host}),
         }  # fmt: skip
         if raw_path is not None:
             environ["RAW_URI"] = raw_path.decode("latin-1")

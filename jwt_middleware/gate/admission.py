@@ -12,6 +12,8 @@ from typing import Protocol
 from jwt_middleware.errors import ConfigurationError, InvalidRequest, NoCredential, Reason, Refused, Unavailable
 from jwt_middleware.gate.authenticator import Authenticator
 from jwt_middleware.gate.cache import Credential
+from jwt_middleware.gate.hook import EventHook
+from jwt_middleware.gate.metrics import Metrics
 from jwt_middleware.gate.refusals import Refusals
 from jwt_middleware.gate.replies import Replies, Reply
 from jwt_middleware.gate.request import Request
@@ -50,6 +52,7 @@ class Gate:
         recall: the hot path: a known credential's user, from memory alone.
         header_name: the header that carries the token.
         refusals: what makes a refusal into an answer.
+        metrics: what has been counted, for a registry of Prometheus.
         problem: why this gate is closed to everyone, if it is.
     """
 
@@ -62,6 +65,7 @@ class Gate:
         rules: Rules,
         clock: Callable[[], float],
         services: Sequence[Service] = (),
+        hook: EventHook | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._rules = rules
@@ -70,8 +74,11 @@ class Gate:
         self._require_https = settings.require_https
         self._preflight = settings.cors_preflight
         self._services = [(Paths(service.paths), service) for service in services]
-        self.refusals = Refusals(Replies(settings.realm, settings.header_type, settings.allowed_origins))
+        self._tallies = authenticator.tallies
+        replies = Replies(settings.realm, settings.header_type, settings.allowed_origins)
+        self.refusals = Refusals(replies, self._tallies, hook)
         self.guarded = self._require_https or rules.binding
+        self.metrics = Metrics(self._tallies, authenticator.cache, guarded=self.guarded)
         self.own = _any_of([path.removesuffix("**") for service in services for path in service.paths])
         self.header_name = settings.header_name
         self.recall = authenticator.cache.recall
@@ -82,9 +89,11 @@ class Gate:
         try:
             if self.own is not None and (service := self._service(request)) is not None:
                 return await service.answer(request, self)
-            return await self._admit(request)
+            user = await self._admit(request)
         except (Refused, Unavailable) as refusal:
             return self.refusals.answer(refusal, request)
+        self._tallies.admit(user)
+        return user
 
     def _service(self, request: Request) -> Service | None:
         path = request.path_in_app
@@ -123,7 +132,8 @@ class Gate:
         if self._require_https:
             self._check_transport(request)
         known = self.recall(request.credential) if self.guarded else None
-        return known or await self._authenticator.authenticate(request.credential)
+        request.user = known or await self._authenticator.authenticate(request.credential)
+        return request.user
 
     def _check_transport(self, request: Request) -> None:
         if not self._transport.is_secure(request.scheme, request.peer, request.values("x-forwarded-proto")):

@@ -13,6 +13,7 @@ from math import inf
 from jwt_middleware.errors import InvalidToken, Reason, Unavailable, shown
 from jwt_middleware.gate.cache import Cache, Credential, Entry
 from jwt_middleware.gate.credentials import Extractor
+from jwt_middleware.gate.tally import Tallies
 from jwt_middleware.gate.usercheck import UserCheck
 from jwt_middleware.settings import Settings
 from jwt_middleware.token.verifier import Verifier
@@ -21,7 +22,11 @@ from jwt_middleware.user import User
 
 
 class Authenticator:
-    """The cold path, written once for both worlds."""
+    """The cold path, written once for both worlds.
+
+    Attributes:
+        tallies: what is counted of its requests.
+    """
 
     def __init__(
         self,
@@ -36,6 +41,7 @@ class Authenticator:
         self.revocation = revocation
         self.cache = Cache(settings.cache_bytes, clock, inf if revocation is None else revocation.good_until)
         self._clock = clock
+        self.tallies = Tallies(() if settings.issuer is None else (settings.issuer,))
         self._check_user = check_user
         self._leeway = settings.leeway
         self._max_age = settings.max_age
@@ -52,7 +58,12 @@ class Authenticator:
         """
         epoch = self.cache.epoch  # before the question, so that a revocation in between is not overlooked
         known = self.cache.peek(credential) if credential is not None else None
-        entry = known or self._verified(self.extractor.token(credential))
+        if known is None:
+            entry = self._verified(self.extractor.token(credential))
+            entry.tally.verified += 1
+        else:
+            entry = known
+            entry.tally.reused += 1
         await self._check(entry, new=known is None)
         if known is None and credential is not None and self._cache_seconds:
             self.cache.remember(credential, entry, epoch)
@@ -82,7 +93,8 @@ class Authenticator:
 
     def _verified(self, token: bytes) -> Entry:
         user = self.verifier.verify(token)
-        return Entry(user, self._until(user), () if self.revocation is None else self.revocation.items(user))
+        items = () if self.revocation is None else self.revocation.items(user)
+        return Entry(user, self._until(user), items, self.tallies.of(user))
 
     def _until(self, user: User) -> float:
         """Expiry, age and cache time as one number."""

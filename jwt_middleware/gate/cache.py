@@ -1,6 +1,6 @@
 """Verified tokens, remembered: a pure result kept for the raw credential exactly as the server gave it.
 
-Two generations. A hit reads two dictionaries and writes nothing, takes no lock, and is the only
+Two generations. A hit reads two dictionaries, adds one to a count, takes no lock, and is the only
 code between a known credential and the app. Writers share one leaf lock, which is never held across
 I/O, logging or a callback. When the young generation reaches half the bound, it becomes the old one
 and the old one is dropped: the bound holds, and what is dropped is what came first.
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from time import monotonic
 
+from jwt_middleware.gate.tally import UNREAD, Tally
 from jwt_middleware.user import User
 
 Credential = str | bytes
@@ -34,14 +35,16 @@ class Entry:
         user: whom it speaks of.
         until: the moment (seconds since the epoch) from which it must be verified again; 0 once evicted.
         items: the names under which it can be revoked.
+        tally: where its hits are counted; shared by all entries of one issuer.
     """
 
-    __slots__ = ("items", "until", "user")
+    __slots__ = ("items", "tally", "until", "user")
 
-    def __init__(self, user: User, until: float, items: tuple[str, ...] = ()) -> None:
+    def __init__(self, user: User, until: float, items: tuple[str, ...] = (), tally: Tally = UNREAD) -> None:
         self.user = user
         self.until = until
         self.items = items
+        self.tally = tally
 
 
 class Cache:
@@ -60,7 +63,7 @@ class Cache:
         self._half = max_bytes // 2
         self._young: dict[Credential, Entry] = {}
         self._old: dict[Credential, Entry] = {}
-        self._young_bytes = 0
+        self._young_bytes = self._old_bytes = 0
         self._lock = threading.Lock()
         if hasattr(os, "register_at_fork"):
             renew = weakref.WeakMethod(self._renew_lock)
@@ -70,6 +73,7 @@ class Cache:
         """Return the user of a credential if memory alone may answer, else `None`."""
         entry = self._young.get(credential) or self._old.get(credential)
         if entry is not None and self._clock() < entry.until and monotonic() < self.good_until:
+            entry.tally.recalled += 1
             return entry.user
         return None
 
@@ -86,7 +90,7 @@ class Cache:
                 return False
             if self._young_bytes + cost > self._half:
                 # The old first: a reader between the two lines finds the entry twice rather than never.
-                self._old = self._young
+                self._old, self._old_bytes = self._young, self._young_bytes
                 self._young, self._young_bytes = {}, 0
             self._young[credential] = entry
             self._young_bytes += cost
@@ -101,6 +105,11 @@ class Cache:
                 for entry in generation.values():
                     if not gone.isdisjoint(entry.items):
                         entry.until = 0.0
+
+    @property
+    def size(self) -> int:
+        """The bytes that the entries take, about: what is held against the bound."""
+        return self._young_bytes + self._old_bytes
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from jwt_middleware.gate.cache import Credential
+from jwt_middleware.user import User
 
 _NEVER_IN_A_PREFLIGHT = (
     "cookie", "transfer-encoding", "x-http-method-override", "x-http-method", "x-method-override",
@@ -17,12 +18,14 @@ class Request(ABC):
 
     Attributes:
         credential: the header that carries the token, as the server gave it; several joined by a comma.
+        user: whom its token speaks of, once it has been verified.
     """
 
-    __slots__ = ("credential",)
+    __slots__ = ("credential", "user")
 
     def __init__(self, credential: Credential | None) -> None:
         self.credential = credential
+        self.user: User | None = None
 
     @property
     @abstractmethod

@@ -31,9 +31,14 @@ class Transport:
     def _is_trusted(self, peer: str) -> bool:
         if not peer:
             return self._unix
-        try:
-            address: Any = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        address = getattr(address, "ipv4_mapped", None) or address
-        return any(address in network for network in self._networks)
+        address = address_of(peer)
+        return address is not None and any(address in network for network in self._networks)
+
+
+def address_of(peer: str) -> Any:
+    """Return the address of a peer, an IPv4 one written as IPv6 as what it is; `None` if it is no address."""
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

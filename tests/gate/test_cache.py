@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from jwt_middleware.gate.cache import Cache, Entry
+from jwt_middleware.gate.tally import Tally
 from jwt_middleware.token import jws
 from jwt_middleware.user import User
 from tests.worlds import NOW, Clock
@@ -58,6 +59,19 @@ def test_an_entry_ends_on_the_second(cache, clock):
     clock.now = NOW + 30
     assert cache.recall("a") is None
     assert cache.peek("a") is None
+
+
+def test_each_hit_is_counted_once(cache, clock):
+    """In the tally of its issuer; looking without an answer counts nothing."""
+    tallies = Tally("one"), Tally("two")
+    for name, tally in zip("ab", tallies):
+        cache.remember(name, Entry(User(name), NOW + 30, (), tally), cache.epoch)
+    for name in "aabx":
+        cache.recall(name)
+    cache.peek("a")
+    clock.now = NOW + 30
+    cache.recall("a")
+    assert [tally.recalled for tally in tallies] == [2, 1]
 
 
 def test_memory_alone_decides_only_while_the_truth_is_fresh(cache):
@@ -165,6 +179,17 @@ class TestBounds:
             cache.remember(str(number), entry(), cache.epoch)
         assert cache.recall(str(number)) is not None
         assert len(cache) < number
+
+    def test_its_size_is_that_of_both_generations(self, clock):
+        """What is held against the bound: nothing, one entry, two, and again two once the old ones were dropped."""
+        cache = Cache(6000, clock)
+        sizes = [cache.size]
+        for name in "abcde":
+            assert cache.remember(name, entry(name), cache.epoch)
+            sizes.append(cache.size)
+        one = 1200 + 10 + 250
+        assert sizes == [0, one, 2 * one, 3 * one, 4 * one, 3 * one]
+        assert len(cache) == 3
 
     def test_an_entry_larger_than_half_the_bound_is_not_kept(self, clock):
         """One giant cannot empty the cache."""
