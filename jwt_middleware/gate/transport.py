@@ -1,16 +1,20 @@
-"""Whether a request came over HTTPS, and whose word counts for it."""
+"""How a request came: over HTTPS or not, from which client; and whose word counts for it."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from typing import Any
 
 _SECURE = frozenset({"https", "wss"})
+_WITH_PORT = re.compile(r"\[([^]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5}", re.ASCII)  # [::1]:80, [::1], 192.0.2.1:80
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Transport:
-    """Judges the transport; `X-Forwarded-Proto` counts only if it came from a trusted proxy."""
+    """Judges the transport; what `X-Forwarded-…` says counts only if it came from a trusted proxy."""
 
     def __init__(self, trusted_proxies: Sequence[Any]) -> None:
         self._unix = "unix" in trusted_proxies
@@ -28,6 +32,26 @@ class Transport:
             return all(hop.strip().lower() in _SECURE for value in forwarded_proto for hop in value.split(","))
         return scheme in _SECURE
 
+    def client(self, peer: str, forwarded_for: Sequence[str]) -> str:
+        """Return the address of the client, as far as somebody whom we trust has seen it.
+
+        Each proxy adds whom it saw at the right; what stands further left may be made up. So we go from the peer to
+        the left, through trusted proxies only, to the first who is none, and no further than there are addresses.
+
+        Args:
+            peer: the address at the other end of the server's connection, empty for a Unix socket.
+            forwarded_for: the values of `X-Forwarded-For`, each of which may list several hops.
+
+        Returns:
+            An address without port and zone; the peer as it is if that is none.
+        """
+        address = address_of(peer)
+        client = peer if address is None else str(address)
+        hops = [hop for value in forwarded_for for hop in value.split(",")]
+        while hops and self._is_trusted(client) and (address := address_of(hops.pop())) is not None:
+            client = str(address)
+        return client
+
     def _is_trusted(self, peer: str) -> bool:
         if not peer:
             return self._unix
@@ -35,10 +59,21 @@ class Transport:
         return address is not None and any(address in network for network in self._networks)
 
 
-def address_of(peer: str) -> Any:
-    """Return the address of a peer, an IPv4 one written as IPv6 as what it is; `None` if it is no address."""
+def group(client: str) -> str:
+    """Return under which name to count a client: an IPv6 host has its whole /64, and changes its address at will."""
+    address = address_of(client)
+    if address is None or address.version == 4:
+        return client
+    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
+
+
+def address_of(text: str) -> Address | None:
+    """Read an address, with or without a port; `None` if it is none."""
+    with_port = _WITH_PORT.fullmatch(text.strip())
     try:
-        address = ipaddress.ip_address(peer)
+        address = ipaddress.ipaddress_of(with_port[1] or with_port[2] if with_port else text.strip())
     except ValueError:
         return None
-    return getattr(address, "ipv4_mapped", None) or address
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    return address.ipv4_mapped or ipaddress.IPv6Address(int(address))  # without its zone, which is free text
