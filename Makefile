@@ -20,7 +20,7 @@ $(BIN)/.base: pyproject.toml
 	@touch $@
 
 $(BIN)/.run: $(BIN)/.base
-	@$(BIN)/python -m pip install --quiet --editable ".[redis]" flask waitress
+	@$(BIN)/python -m pip install --quiet --editable ".[redis,login]" flask waitress
 	@touch $@
 
 $(BIN)/.dev: $(BIN)/.base

@@ -22,6 +22,7 @@ _UNIT_BYTES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _HUGE = 10**15  # seconds or bytes that nobody means, and whose digits Python may refuse to read
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SCOPE = re.compile(r"[!#-\[\]-~]+")
+_MOST, _LONGEST = 10**6, 366 * 86400  # of a rate: events, and seconds
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -107,6 +108,24 @@ def size(minimum: int, maximum: float) -> Callable[[object], int]:
 
 def _range(minimum: float, maximum: float) -> str:
     return f"at least {minimum:g}" if maximum == inf else f"from {minimum:g} to {maximum:g}"
+
+
+def rate(value: object) -> Any:
+    """Take one rate as the library `limits` writes them, such as `100/minute` or `10 per 5 minutes`."""
+    try:
+        from limits import RateLimitItem, parse_many
+    except ImportError:
+        raise ValueError('needs the login extra: pip install "pyjwt-middleware[login]"') from None
+    given = value if isinstance(value, RateLimitItem) else text(value)
+    try:
+        found = parse_many(given) if isinstance(given, str) else [given]
+    except ValueError:  # whose text repeats the value
+        found = []
+    if len(found) != 1:
+        raise ValueError("must be one rate, such as 100/minute or 10 per 5 minutes")
+    if not (1 <= found[0].amount <= _MOST and found[0].get_expiry() <= _LONGEST):
+        raise ValueError(f"must be from 1 to {_MOST} in at most a year")
+    return found[0]
 
 
 def choice(*known: str) -> Callable[[object], str]:

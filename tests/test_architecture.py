@@ -17,6 +17,7 @@ FORBIDDEN = (
     "argon2",
     "redis",
     "hiredis",
+    "limits",
     "starlette",
     "werkzeug",
     "flask",

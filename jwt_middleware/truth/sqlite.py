@@ -1,4 +1,4 @@
-"""SQLite as the keeper of marks: one durable file, shared by the workers of one machine; nothing to install.
+"""SQLite as the keeper of marks and counts: one durable file, shared by the workers of one machine; nothing to install.
 
 A read is an indexed look-up of some microseconds, done where it is asked for; a write waits for the disk and is
 offloaded. Each thread has its connection. None may cross a fork: SQLite's locks belong to the process, yet a child
@@ -21,21 +21,28 @@ from weakref import WeakSet
 
 from jwt_middleware.errors import Unavailable
 from jwt_middleware.truth.io import IO
-from jwt_middleware.truth.store import SLACK
+from jwt_middleware.truth.store import SLACK, Window
 
 T = TypeVar("T")
 _logger = logging.getLogger("jwt_middleware")
 
 TURN = 0.002  # seconds: SQLite's own, ever longer waits let a writer beside two busy ones starve for 5 s
+DURABLE, QUICK = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"  # a commit waits for the disk, or does not
 SCHEMA = (
-    "PRAGMA synchronous=FULL",
+    DURABLE,
     "PRAGMA journal_mode=WAL",
     "CREATE TABLE IF NOT EXISTS marks (item TEXT PRIMARY KEY, mark REAL NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS marks_by_mark ON marks (mark)",
+    """CREATE TABLE IF NOT EXISTS counts (name TEXT PRIMARY KEY, span INTEGER NOT NULL, previous INTEGER NOT NULL,
+    current INTEGER NOT NULL, expires REAL NOT NULL) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS counts_by_expiry ON counts (expires)",
 )
 WRITE = """INSERT INTO marks VALUES (?, ?)
     ON CONFLICT (item) DO UPDATE SET mark = excluded.mark WHERE abs(excluded.mark) > abs(mark)"""
 FORGET = "DELETE FROM marks WHERE item IN (SELECT item FROM marks WHERE mark > ? AND mark < ? LIMIT 100)"
+COUNTED = "SELECT span, previous, current FROM counts WHERE name = ?"
+COUNT = "INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?, ?)"
+EXPIRE = "DELETE FROM counts WHERE name IN (SELECT name FROM counts WHERE expires < ? LIMIT 100)"
 
 
 def path_of(url: str) -> Path:
@@ -101,7 +108,46 @@ class SQLiteStore:
         """
         await self._io.offload(lambda: self._patiently(lambda connection: self._write(connection, marks)))
 
+    async def count(self, name: str, seconds: int, limit: int, amount: int = 1) -> Window:
+        """Count `amount` more under a name, unless that makes more than `limit`; by this machine's clock.
+
+        Raises:
+            Unavailable: the file cannot be written.
+        """
+        return await self._io.offload(
+            lambda: self._patiently(lambda connection: self._count(connection, name, seconds, limit, amount))
+        )
+
+    async def forget(self, name: str) -> None:
+        """Begin to count anew under a name.
+
+        Raises:
+            Unavailable: the file cannot be written. Forgetting again is harmless.
+        """
+
+        def drop(connection: sqlite3.Connection) -> None:
+            connection.execute(QUICK)
+            connection.execute("DELETE FROM counts WHERE name = ?", (name,))
+
+        await self._io.offload(lambda: self._patiently(drop))
+
+    def _count(self, connection: sqlite3.Connection, name: str, seconds: int, limit: int, amount: int) -> Window:
+        connection.execute(QUICK)  # strangers make us count: not a disk's turn for each, and a crash may lose it
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            now = self._clock()
+            span = int(now // seconds)
+            left = (span + 1) * seconds - now
+            previous, current = _known(connection.execute(COUNTED, (name,)).fetchone(), span)
+            room = int(previous * left / seconds) + current + amount <= limit
+            if room and amount:
+                current += amount
+                connection.execute(COUNT, (name, span, previous, current, (span + 2) * seconds))
+                connection.execute(EXPIRE, (now,))
+        return Window(room, previous, current, left)
+
     def _write(self, connection: sqlite3.Connection, marks: Mapping[str, float]) -> None:
+        connection.execute(DURABLE)
         now = self._clock()
         with connection:  # commits, or rolls back
             connection.execute("BEGIN IMMEDIATE")
@@ -135,6 +181,13 @@ class SQLiteStore:
         if seat is None:
             seat = self._local.seat = _Seat(self._file)
         return seat
+
+
+def _known(row: tuple[int, int, int] | None, span: int) -> tuple[int, int]:
+    """Return the counts of the window before `span` and of `span` itself, as a row tells them."""
+    if row is None or not 0 <= span - row[0] <= 1:
+        return 0, 0
+    return (row[1], row[2]) if row[0] == span else (row[2], 0)
 
 
 class _BusyError(Exception):

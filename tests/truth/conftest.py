@@ -114,6 +114,7 @@ class SQLiteShelf:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.settings = {"store_url": f"sqlite:///{path}"}
 
     def store(self, world: World, max_lifetime: float | None = None, timeout: float = 10.0) -> Store:
         return SQLiteStore(world.make_io(None, timeout), self._path, timeout, max_lifetime, time.time)
@@ -122,9 +123,19 @@ class SQLiteShelf:
         with sqlite3.connect(self._path) as connection:
             connection.executemany("INSERT INTO marks VALUES (?, ?)", marks.items())
 
+    def plant_count(self, name: str, window: int, previous: int, current: int) -> None:
+        with sqlite3.connect(self._path) as connection:
+            row = (name, window, previous, current, time.time() + 1e6)
+            connection.execute("INSERT INTO counts VALUES (?, ?, ?, ?, ?)", row)
+
     def count(self) -> int:
         with sqlite3.connect(self._path) as connection:
             return int(connection.execute("SELECT count(*) FROM marks").fetchone()[0])
+
+    def names(self) -> list[str]:
+        """Return the names of what is counted."""
+        with sqlite3.connect(self._path) as connection:
+            return [str(name) for (name,) in connection.execute("SELECT name FROM counts")]
 
 
 class RedisShelf:
@@ -134,6 +145,8 @@ class RedisShelf:
         self._server = server
         self.prefix = f"test{next(_names)}"
         self._key = f"{{{self.prefix}}}:revoked"
+        self._counts = f"{{{self.prefix}}}:n:"
+        self.settings = {"store_url": server.url(), "store_prefix": self.prefix}
 
     def io(self, world: World) -> IO:
         return world.make_io(self._server.url(), 10.0)
@@ -144,8 +157,15 @@ class RedisShelf:
     def plant(self, marks: Mapping[str, float]) -> None:
         self._server.admin("ZADD", self._key, *(part for item, mark in marks.items() for part in (mark, item)))
 
+    def plant_count(self, name: str, window: int, previous: int, current: int) -> None:
+        self._server.admin("SET", self._counts + name, f"{window} {previous} {current}")
+
     def count(self) -> int:
         return int(self._server.admin("ZCARD", self._key))
+
+    def names(self) -> list[str]:
+        """Return the names of what is counted."""
+        return [key.decode().removeprefix(self._counts) for key in self._server.admin("KEYS", f"{self._counts}*")]
 
 
 @pytest.fixture(params=["sqlite", *BINARIES])

@@ -17,7 +17,7 @@ from jwt_middleware.truth._async import AsyncIO
 from jwt_middleware.truth.io import IO, run
 from jwt_middleware.truth.pool import DIALS, PAUSE
 from jwt_middleware.truth.redis import RedisStore
-from jwt_middleware.truth.store import Store
+from jwt_middleware.truth.store import Store, Window
 from tests.servers import BINARIES, HERE, Proxy, Server, eventually
 from tests.truth.conftest import LATEST, TIMEOUT, Loop, Threads, World
 from tests.truth.test_redis import documented_rules
@@ -51,6 +51,9 @@ class Place:
         self.world.run(self.store.write({item: FAR}))
         return True
 
+    def count(self, name: str) -> Window:
+        return self.world.run(self.store.count(name, 3600, 5))
+
     def refuses(self, ask: Callable[[], object], detail: str | None = None) -> float:
         """Demand that this is refused as unavailable in time; return the seconds it took."""
         began = time.monotonic()
@@ -82,8 +85,10 @@ def test_a_server_killed_and_started_again(place: Place):
     place.server.kill()
     place.refuses(place.read)
     place.refuses(lambda: place.write("x"))
+    place.refuses(lambda: place.count("x"))
     place.server.start()
     place.recovers()
+    assert place.count("x").current == 1
 
 
 def test_a_restart_nobody_asked_during(place: Place):
@@ -197,6 +202,14 @@ def test_rights_that_do_not_suffice_for_writing(narrow, missing):
     assert place.read("known") == [FAR]
 
 
+@pytest.mark.parametrize("missing", ["-eval", "-get", "-set", "-time"])
+def test_rights_that_do_not_suffice_for_counting(narrow, missing):
+    """A user of before there were counts still answers requests; what cannot be counted is not said to have room."""
+    place = narrow(missing)
+    place.refuses(lambda: place.count("x"), "(?i)permission|ACL|can.t run this command")
+    assert place.read("known") == [FAR]
+
+
 def test_a_wrong_password(narrow, world: World):
     """The detail says that the password is wrong, and not what it was."""
     place = narrow("+info")
@@ -233,6 +246,7 @@ def test_out_of_memory(place: Place):
     place.server.admin("CONFIG", "SET", "maxmemory", "1")
     for _ in range(3):
         place.refuses(lambda: place.write("x"), "(?i)OutOfMemory|OOM")
+        place.refuses(lambda: place.count("x"), "(?i)OutOfMemory|OOM")
         assert place.read("known", "x") == [FAR, None]
     place.server.admin("CONFIG", "SET", "maxmemory", "0")
     assert place.write("x")
@@ -252,6 +266,7 @@ def test_a_demoted_server_is_noticed_by_writers_at_once(place: Place):
     """A revocation is never confirmed by a replica."""
     place.server.admin("REPLICAOF", HERE, "1")
     place.refuses(lambda: place.write("x"), "(?i)read.?only|not master")
+    place.refuses(lambda: place.count("x"))
     place.refuses(place.read)
     place.server.admin("REPLICAOF", "NO", "ONE")
     place.recovers()

@@ -163,15 +163,17 @@ def test_a_durable_server_is_not_warned_of(shelf, world: World, caplog):
 
 
 def test_the_documented_rights_suffice(shelf, world: World):
-    """The ACL line of the module docstring is enough for reading, writing and forgetting, and for nothing else."""
+    """The ACL line of the module docstring is enough for marks and counts, and for nothing else."""
     server = shelf._server
     server.admin("ACL", "SETUSER", "jwt", *documented_rules())
     io = world.make_io(server.url("jwt:jwtpw"), 5.0)
-    server.admin("DEL", "{jwt}:revoked")
+    server.admin("DEL", "{jwt}:revoked", "{jwt}:n:a")
     server.admin("ZADD", "{jwt}:revoked", 5, "old", -5, "old cut-off")
     store = RedisStore(io, "jwt", 3600)
     world.run(store.write({"j|-|1": INF, "u|-|1": -time.time() // 1}))
     assert world.run(store.read(["j|-|1", "old", "old cut-off"])) == [INF, None, None]
+    assert [world.run(store.count("a", 3600, 1)).room for _ in range(2)] == [True, False]
+    world.run(store.forget("a"))
     for forbidden in (["GET", "x"], ["KEYS", "*"], ["DEL", "{jwt}:revoked"], ["ZMSCORE", "{other}:revoked", "x"]):
         with pytest.raises(Unavailable, match="NoPermissionError"):
             world.run(io.redis(*forbidden))
