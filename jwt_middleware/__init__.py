@@ -17,6 +17,7 @@ from jwt_middleware.errors import (
     Reason,
     Refused,
     StaleAuthentication,
+    TooManyRequests,
     Unavailable,
 )
 from jwt_middleware.events import Event, EventName
@@ -37,6 +38,7 @@ __all__ = [
     "Reason",
     "Refused",
     "StaleAuthentication",
+    "TooManyRequests",
     "Unavailable",
     "User",
     "current_user",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jwt_middleware import target
 from jwt_middleware.errors import ConfigurationError
@@ -27,6 +27,9 @@ from jwt_middleware.token.verifier import Verifier
 from jwt_middleware.truth.io import IO
 from jwt_middleware.truth.revocation import Revocation
 from jwt_middleware.truth.store import Store
+
+if TYPE_CHECKING:
+    from jwt_middleware.truth.rates import RateLimit
 
 PUBLIC_SOURCES = frozenset({"public_key", "private_key", "keys_dir", "jwks_file"})
 Clock = Callable[[], float]
@@ -59,13 +62,15 @@ class Core:
         services = _services(settings, problems)
         if problems:
             raise ConfigurationError(problems)
-        self.revocation = _revocation(settings, make_io, clock, signs=self.keys.signing is not None)
+        store = _store(settings, make_io, clock)
+        self.revocation = _revocation(settings, store, clock, signs=self.keys.signing is not None)
         claims = ClaimsPolicy(settings, revocable=self.revocation is not None)
         self.verifier = Verifier(self.keys.verifying, claims, settings, clock)
         check = _user_check(settings, make_io)
         self.authenticator = Authenticator(settings, self.verifier, self.revocation, clock, check)
         self.event_hook = _event_hook(settings, clock)
-        self.gate = Gate(settings, self.authenticator, rules, clock, services, self.event_hook)
+        failures = _limit(settings.failed_attempts, "failed", store)
+        self.gate = Gate(settings, self.authenticator, rules, clock, services, self.event_hook, failures)
         self._signer = Signer(self.keys.signing, claims, settings, clock) if self.keys.signing else None
 
     @property
@@ -94,7 +99,11 @@ class Core:
 def _store_problems(settings: Settings) -> list[str]:
     url = settings.store_url
     if url is None:
-        return ["JWT_REVOCATION=direct needs JWT_STORE_URL"] if settings.revocation == "direct" else []
+        wanted = {
+            "JWT_REVOCATION=direct": settings.revocation == "direct",
+            "JWT_FAILED_ATTEMPTS": settings.failed_attempts,
+        }
+        return [f"{name} needs JWT_STORE_URL" for name, is_set in wanted.items() if is_set]
     if url.startswith("sqlite:"):
         return _sqlite_problems(url)
     if url.startswith(("redis:", "rediss:", "unix:")):
@@ -115,15 +124,25 @@ def _sqlite_problems(url: str) -> list[str]:
     return []
 
 
-def _revocation(settings: Settings, make_io: MakeIO, clock: Clock, *, signs: bool) -> Revocation | None:
-    if settings.store_url is None or settings.revocation == "off":
+def _revocation(settings: Settings, store: Store | None, clock: Clock, *, signs: bool) -> Revocation | None:
+    if store is None or settings.revocation == "off":
         return None
-    store = _store(settings.store_url, settings, make_io, clock)
     ahead = 0 if signs else settings.leeway
     return Revocation(store, settings.issuer, settings.max_lifetime, clock, ahead)
 
 
-def _store(url: str, settings: Settings, make_io: MakeIO, clock: Clock) -> Store:
+def _limit(rate: Any, kind: str, store: Store | None) -> RateLimit | None:
+    if rate is None or store is None:
+        return None
+    from jwt_middleware.truth.rates import RateLimit
+
+    return RateLimit(rate, kind, store)
+
+
+def _store(settings: Settings, make_io: MakeIO, clock: Clock) -> Store | None:
+    url = settings.store_url
+    if url is None:
+        return None
     if url.startswith("sqlite:"):
         from jwt_middleware.truth.sqlite import SQLiteStore, path_of
 

@@ -8,7 +8,8 @@
         ├── InvalidRequest      400 `invalid_request`
         ├── InvalidToken        401 `invalid_token`
         ├── InsufficientScope   403 `insufficient_scope`
-        └── StaleAuthentication 401 `insufficient_user_authentication`
+        ├── StaleAuthentication 401 `insufficient_user_authentication`
+        └── TooManyRequests     429 `too_many_requests`
 
 A refusal carries a `reason` from a closed list, for logs, metrics and hooks, and a `detail` that
 tells an operator which setting it met. Neither ever holds a token; neither is sent to the client.
@@ -56,6 +57,7 @@ class Reason(StrEnum):
     MISSING_ROLE = "missing_role"
     WRONG_CLAIM = "wrong_claim"
     STALE_AUTHENTICATION = "stale_authentication"
+    TOO_MANY_FAILURES = "too_many_failures"
 
     STORE_UNAVAILABLE = "store_unavailable"
     USER_CHECK_FAILED = "user_check_failed"
@@ -189,3 +191,19 @@ class StaleAuthentication(Refused):
     def __init__(self, detail: str, max_age: int) -> None:
         super().__init__(Reason.STALE_AUTHENTICATION, detail)
         self.parameters = (("max_age", str(max_age)),)
+
+
+class TooManyRequests(Refused):
+    """Too many attempts have failed before this one, which failed too (RFC 6585 section 4).
+
+    Args:
+        detail: for the log.
+        retry_after: whole seconds until there is room for another attempt.
+    """
+
+    status = 429
+    code = "too_many_requests"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(Reason.TOO_MANY_FAILURES, detail)
+        self.retry_after = retry_after

@@ -167,7 +167,15 @@ class Settings:
     )  # fmt: skip
     trusted_proxies: tuple[Any, ...] = setting(
         parse.networks, (), PASS,
-        "Addresses or networks whose `X-Forwarded-Proto` is believed; `unix` for a Unix socket.", shown="",
+        "Addresses or networks of proxies whose `X-Forwarded-Proto` and `X-Forwarded-For` are believed; `unix` for a "
+        "Unix socket. Proxies alone: whoever is listed may claim any address.",
+        shown="",
+    )  # fmt: skip
+    failed_attempts: Any = setting(
+        parse.rate, None, PASS,
+        "How many tokens of one client address may be refused, such as `100/minute`; then its bad tokens get 429, good "
+        "ones still pass. Counted in the store, by all workers together. Needs the extra `login`.",
+        shown="",
     )  # fmt: skip
 
     check_user: Any = setting(

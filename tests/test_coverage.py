@@ -21,6 +21,7 @@ ROOMS = {
             "tests/test_check_user.py",
             "tests/test_metrics.py",
             "tests/test_events.py",
+            "tests/test_failed_attempts.py",
         ],
     ),
     "asgi": ("jwt_middleware/asgi.py", ["tests/test_asgi.py", "tests/test_adapters.py"]),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from limits import RateLimitItemPerMinute
 
 from jwt_middleware import parsing
 from jwt_middleware import settings as module
@@ -44,6 +45,7 @@ def problem(name: str, raw: Any) -> str:
     return found[0].removeprefix(variable(name) + " ")
 
 
+A_RATE = "must be one rate, such as 100/minute or 10 per 5 minutes"
 EMPTY = "is set but empty: unset it or give it a value"
 PLAIN = "takes plain paths such as /health, and /static/** for all below; nothing else"
 
@@ -88,6 +90,9 @@ PLAIN = "takes plain paths such as /health, and /static/** for all below; nothin
         ("exempt_paths", "/health, /static/**", ("/health", "/static/**")),
         ("allowed_origins", "https://a.example, http://localhost:3000", ("https://a.example", "http://localhost:3000")),
         ("trusted_proxies", "10.0.0.0/8, ::1, unix", (ip_network("10.0.0.0/8"), ip_network("::1"), "unix")),
+        ("failed_attempts", "100/minute", RateLimitItemPerMinute(100)),
+        ("failed_attempts", " 10 per 5 Minutes ", RateLimitItemPerMinute(10, 5)),
+        ("failed_attempts", RateLimitItemPerMinute(7), RateLimitItemPerMinute(7)),
         ("revocation", "off", "off"),
         ("store_prefix", "a:b.c-d_e", "a:b.c-d_e"),
         ("realm", "My API", "My API"),
@@ -163,6 +168,18 @@ def test_a_text_or_the_thing_itself_becomes_the_value(name: str, raw: Any, expec
         ("realm", "a\\b", 'must be printable ASCII without " and \\'),
         ("realm", "a\nb", 'must be printable ASCII without " and \\'),
         ("realm", "é", 'must be printable ASCII without " and \\'),
+        ("failed_attempts", "", EMPTY),
+        ("failed_attempts", 100, "must be a text"),
+        ("failed_attempts", "100", A_RATE),
+        ("failed_attempts", "100/fortnight", A_RATE),
+        ("failed_attempts", "-1/minute", A_RATE),
+        ("failed_attempts", "1.5/minute", A_RATE),
+        ("failed_attempts", "10/second; 100/minute", A_RATE),
+        ("failed_attempts", "9" * 5000 + "/minute", A_RATE),
+        ("failed_attempts", "0/minute", "must be from 1 to 1000000 in at most a year"),
+        ("failed_attempts", "1000001/minute", "must be from 1 to 1000000 in at most a year"),
+        ("failed_attempts", "1 per 2 years", "must be from 1 to 1000000 in at most a year"),
+        ("failed_attempts", RateLimitItemPerMinute(0), "must be from 1 to 1000000 in at most a year"),
         ("revocation", "mirrored", "must be one of: direct, off"),
         ("store_prefix", "{a}", "takes up to 64 letters, digits and _ . : -"),
         ("store_prefix", "a" * 65, "takes up to 64 letters, digits and _ . : -"),

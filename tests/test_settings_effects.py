@@ -320,11 +320,19 @@ def require_https(stage: Stage) -> None:
 
 @proof
 def trusted_proxies(stage: Stage) -> None:
-    """A proxy's word counts for HTTPS if it is trusted."""
+    """A proxy's word counts for HTTPS if it is trusted. (For the client's address: tests/test_failed_attempts.py.)"""
     for proxies, status in (("10.0.0.0/8", 200), ("192.168.0.0/16", 400)):
         world = stage.protect(require_https=True, trusted_proxies=proxies)
         headers = [("X-Forwarded-Proto", "https")]
         assert world.request(token=token(), peer="10.1.2.3", headers=headers).status == status
+
+
+@proof
+def failed_attempts(stage: Stage) -> None:
+    """Who has failed too often is told to wait."""
+    for settings, statuses in (({}, [401, 401]), ({"failed_attempts": "1/year"}, [401, 429])):
+        world = stage.protect(store_url=stage.sqlite(), **settings)
+        assert [world.request(token="junk").status for _ in range(2)] == statuses
 
 
 # --- store and revocation --------------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from jwt_middleware.errors import ConfigurationError, InvalidRequest, NoCredential, Reason, Refused, Unavailable
+from jwt_middleware.gate.attempts import FailedAttempts
 from jwt_middleware.gate.authenticator import Authenticator
 from jwt_middleware.gate.cache import Credential
 from jwt_middleware.gate.hook import EventHook
@@ -21,6 +22,9 @@ from jwt_middleware.gate.rules import Need, Paths, Rules, Verdict, is_ambiguous
 from jwt_middleware.gate.transport import Transport
 from jwt_middleware.settings import Settings
 from jwt_middleware.user import ANONYMOUS, User, set_current
+
+if TYPE_CHECKING:
+    from jwt_middleware.truth.rates import RateLimit
 
 _A_TOKEN = Verdict(Need.TOKEN, (), "no rule")
 
@@ -66,6 +70,7 @@ class Gate:
         clock: Callable[[], float],
         services: Sequence[Service] = (),
         hook: EventHook | None = None,
+        failures: RateLimit | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._rules = rules
@@ -73,6 +78,7 @@ class Gate:
         self._transport = Transport(settings.trusted_proxies)
         self._require_https = settings.require_https
         self._preflight = settings.cors_preflight
+        self._attempts = FailedAttempts(failures, self._transport) if failures else None
         self._services = [(Paths(service.paths), service) for service in services]
         self._tallies = authenticator.tallies
         replies = Replies(settings.realm, settings.header_type, settings.allowed_origins)
@@ -91,9 +97,14 @@ class Gate:
                 return await service.answer(request, self)
             user = await self._admit(request)
         except (Refused, Unavailable) as refusal:
-            return self.refusals.answer(refusal, request)
+            return self.refusals.answer(await self._weighed(refusal, request), request)
         self._tallies.admit(user)
         return user
+
+    async def _weighed(self, refusal: Refused | Unavailable, request: Request) -> Refused | Unavailable:
+        if self._attempts is None or isinstance(refusal, Unavailable):
+            return refusal
+        return await self._attempts.weigh(refusal, request)
 
     def _service(self, request: Request) -> Service | None:
         path = request.path_in_app

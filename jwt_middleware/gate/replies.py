@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from jwt_middleware.errors import Reason, Refused, Unavailable
+from jwt_middleware.errors import Reason, Refused, TooManyRequests, Unavailable
 
 Headers = tuple[tuple[str, str], ...]
 RETRY_AFTER_SECONDS = 1
@@ -22,6 +22,7 @@ _DESCRIPTIONS = {
     "invalid_token": "The access token is not valid.",
     "insufficient_scope": "The access token does not grant what this request needs.",
     "insufficient_user_authentication": "A more recent authentication is required.",
+    "too_many_requests": "Too many attempts have failed. Try again later.",
     "temporarily_unavailable": "The access token cannot be checked right now.",
 }
 _EXPIRED = "The access token has expired."
@@ -57,9 +58,8 @@ class Replies:
         reply = self._made.get(key)
         if reply is None:
             reply = self._made[key] = self._make(refusal, description)
-        if not self._origins:
-            return reply
-        return Reply(reply.status, reply.headers + self._cors(origin), reply.body)
+        more = _momentary(refusal) + self._cors(origin)
+        return Reply(reply.status, reply.headers + more, reply.body) if more else reply
 
     def _make(self, refusal: Refused | Unavailable, description: str) -> Reply:
         body = json.dumps({"error": refusal.code, "error_description": description}).encode()
@@ -70,11 +70,13 @@ class Replies:
         ]
         if refusal.status == 503:
             headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
-        else:
+        elif refusal.status != 429:
             headers.append(("WWW-Authenticate", self._challenge + _parameters(refusal, description)))
         return Reply(refusal.status, tuple(headers), body)
 
     def _cors(self, origin: str | None) -> Headers:
+        if not self._origins:
+            return ()
         vary = (("Vary", "Origin"),)
         if origin not in self._origins:
             return vary
@@ -92,6 +94,11 @@ def _description(refusal: Refused | Unavailable) -> str:
     if refusal.reason is Reason.INSECURE_TRANSPORT:
         return _INSECURE
     return _DESCRIPTIONS[refusal.code]
+
+
+def _momentary(refusal: Refused | Unavailable) -> Headers:
+    """What is another with each answer, and so is not kept."""
+    return (("Retry-After", str(refusal.retry_after)),) if isinstance(refusal, TooManyRequests) else ()
 
 
 def _more(refusal: Refused | Unavailable) -> tuple[tuple[str, str], ...]:
