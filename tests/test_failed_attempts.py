@@ -101,24 +101,25 @@ def test_all_workers_count_together(limited):
 def test_what_counts_as_a_failure(limited):
     """Every token that is refused, and what is no token at all; in whichever order."""
     gate = limited(failed_attempts="4/year", max_age=60)
-    expired = token(claims(exp=IAT - 100))
+    forged = token() + "A"
     answers = [
-        gate.request(token=expired),
+        gate.request(token=forged),
         gate.request(headers=[("Authorization", "Bearer a b")]),
         gate.request(headers=[("Authorization", "Bearer a"), ("Authorization", "Bearer a")]),
         gate.request(token="x" * 9000),
         gate.request(headers=[("Authorization", "Bearer a b")]),
-        gate.request(token=expired),
+        gate.request(token=forged),
     ]
     assert [answer.status for answer in answers] == [401, 400, 400, 401, 429, 429]
 
 
 def test_what_does_not_count(limited):
-    """No token, one of another scheme, and a good one that does not suffice: none of them failed to prove who he is."""
+    """No token, one of another scheme, one that has expired, and a good one that does not suffice."""
     gate = limited(failed_attempts="1/year", required_scopes="read", require_https=True)
     good = gate.auth.issue("42")
     for _ in range(3):
         assert gate.request().status == 401
+        assert gate.request(token=token(claims(exp=IAT - 100, jti="1")), scheme="https").status == 401
         assert gate.request(headers=[("Authorization", "Basic eDp5")], scheme="https").status == 401
         assert gate.request(token=good, scheme="https").status == 403
         assert gate.request(token=good, scheme="http").status == 400

@@ -79,4 +79,7 @@ class FailedAttempts:
 
 
 def _is_failure(refusal: Refused) -> bool:
+    """An expired token was genuine: its page must see the 401 that makes it fetch a new one, not a neighbour's 429."""
+    if refusal.reason is Reason.EXPIRED:
+        return False
     return isinstance(refusal, InvalidToken) or refusal.reason is Reason.MALFORMED_CREDENTIAL

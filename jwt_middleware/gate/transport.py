@@ -71,7 +71,7 @@ def address_of(text: str) -> Address | None:
     """Read an address, with or without a port; `None` if it is none."""
     with_port = _WITH_PORT.fullmatch(text.strip())
     try:
-        address = ipaddress.ipaddress_of(with_port[1] or with_port[2] if with_port else text.strip())
+        address = ipaddress.ip_address(with_port[1] or with_port[2] if with_port else text.strip())
     except ValueError:
         return None
     if isinstance(address, ipaddress.IPv4Address):
