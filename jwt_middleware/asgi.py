@@ -108,6 +108,7 @@ class JWTMiddleware:
         self._recall = gate.recall
         self._guarded = gate.guarded
         self._own = gate.own
+        self._forwarding = gate.forwarding
         self._header = gate.header_name.lower().encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,6 +132,8 @@ class JWTMiddleware:
         scope = dict(scope)
         scope["user"] = user
         scope["auth"] = user.granted
+        if self._forwarding is not None:
+            scope["headers"] = self._forwarding.asgi(scope["headers"], user)
         set_current(user)
         return await self.app(scope, receive, send)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jwt_middleware import target
 from jwt_middleware.errors import ConfigurationError
-from jwt_middleware.gate import rulebook
+from jwt_middleware.gate import forwarding, rulebook
 from jwt_middleware.gate.admission import Gate, Service
 from jwt_middleware.gate.authenticator import Authenticator
 from jwt_middleware.gate.hook import EventHook
@@ -58,6 +58,7 @@ class Core:
         self.keys = sources.load(settings, problems)
         problems += policy.problems(settings, has_public_keys=not PUBLIC_SOURCES.isdisjoint(loaded.origins))
         problems += _store_problems(settings)
+        problems += forwarding.problems(settings)
         rules = rulebook.load(settings, problems)
         services = _services(settings, problems)
         if problems:

@@ -9,10 +9,10 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 _DURATION = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([smhdw]?)", re.ASCII)
@@ -190,6 +190,29 @@ def header_type(value: object) -> str:
     if not isinstance(value, str) or (value.strip() and not _TOKEN.fullmatch(value.strip())):
         raise ValueError("must be one word, such as Bearer")
     return value.strip()
+
+
+class ForwardedClaim(NamedTuple):
+    """A claim that an app finds in a request header."""
+
+    header: str
+    claim: str
+
+    def __str__(self) -> str:
+        return f"{self.header}={self.claim}"
+
+
+def forwarded_claims(value: object) -> tuple[ForwardedClaim, ...]:
+    """Take `Header-Name=claim`, several separated by commas, or a mapping of names to claims."""
+    if isinstance(value, Mapping):
+        pairs = [(text(header), text(claim)) for header, claim in value.items()]
+    else:
+        pairs = [(header.strip(), claim.strip()) for header, _, claim in (p.partition("=") for p in names(value))]
+    if not pairs:
+        raise ValueError("is set but empty: unset it or give it a value")
+    if not all(header and claim for header, claim in pairs):
+        raise ValueError("takes headers and claims such as X-User-Id=sub,X-Email=email")
+    return tuple(ForwardedClaim(*pair) for pair in pairs)
 
 
 def realm(value: object) -> str:

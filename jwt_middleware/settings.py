@@ -204,6 +204,12 @@ class Settings:
     )  # fmt: skip
     client_id: str = setting(parse.text, "first-party", ISSUE, "`client_id` of the access tokens that we issue.")
 
+    forward_claims: tuple[parse.ForwardedClaim, ...] = setting(
+        parse.forwarded_claims, (), BEHAVE,
+        "Claims that the app finds in request headers: `X-User-Id=sub,X-Roles=realm_access.roles`. Whatever a client "
+        "sends by these names is removed ([forwarding](forwarding.md)).",
+        shown="",
+    )  # fmt: skip
     realm: str = setting(parse.realm, "api", BEHAVE, "`realm` of the challenge.")
     cache_seconds: float = setting(
         parse.seconds(0, 3600), 30.0, BEHAVE, "How long a verified token is remembered; 0 verifies each time.",

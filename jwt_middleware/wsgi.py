@@ -106,6 +106,7 @@ class JWTMiddleware:
         self._recall = core.gate.recall
         self._guarded = core.gate.guarded
         self._own = core.gate.own
+        self._forwarding = core.gate.forwarding
         self._header = "HTTP_" + core.settings.header_name.upper().replace("-", "_")
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -128,6 +129,8 @@ class JWTMiddleware:
         environ["AUTH_TYPE"] = "Bearer"
         if not (identity and identity.isascii() and identity.isprintable()):
             _correct_remote_user(environ, identity)
+        if self._forwarding is not None:
+            self._forwarding.wsgi(environ, user)
         set_current(user)
         return self.app(environ, start_response)
 

@@ -442,11 +442,13 @@ def test_config_show_lists_every_setting_with_its_origin(
     (tmp_path / "f").write_text(private_pem("ES256"))
     monkeypatch.setenv("JWT_PRIVATE_KEY_FILE", str(tmp_path / "f"))
     monkeypatch.setenv("JWT_LEEWAY", "10")
+    monkeypatch.setenv("JWT_FORWARD_CLAIMS", "X-Id=sub, X-Email=email")
     result = run("config", "show")
     lines = {line.split()[0]: line for line in result.out.splitlines()}
     assert list(lines) == [variable(name) for name in DECLARATIONS]
     assert lines["JWT_LEEWAY"].split()[1:] == ["10.0", "environment"]
     assert lines["JWT_REALM"].split()[1:] == ["api", "default"]
+    assert lines["JWT_FORWARD_CLAIMS"].split()[1:] == ["X-Id=sub,X-Email=email", "environment"]
     assert lines["JWT_PRIVATE_KEY"].split()[1:] == ["********", "JWT_PRIVATE_KEY_FILE"]
     assert result.code == 0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+FORWARDING = "tests/test_forwarding.py"
 ROOMS = {
     "token": ("jwt_middleware/token/*", ["tests/token"]),
     "gate": (
@@ -22,10 +23,11 @@ ROOMS = {
             "tests/test_metrics.py",
             "tests/test_events.py",
             "tests/test_failed_attempts.py",
+            FORWARDING,
         ],
     ),
-    "asgi": ("jwt_middleware/asgi.py", ["tests/test_asgi.py", "tests/test_adapters.py"]),
-    "wsgi": ("jwt_middleware/wsgi.py", ["tests/test_wsgi.py", "tests/test_adapters.py"]),
+    "asgi": ("jwt_middleware/asgi.py", ["tests/test_asgi.py", "tests/test_adapters.py", FORWARDING]),
+    "wsgi": ("jwt_middleware/wsgi.py", ["tests/test_wsgi.py", "tests/test_adapters.py", FORWARDING]),
 }
 
 

@@ -433,6 +433,15 @@ def check_user(stage: Stage) -> None:
 
 
 @proof
+def forward_claims(stage: Stage) -> None:
+    """The app finds a claim in a header, where a client's word stood."""
+    for settings, expected in (({}, "eve"), ({"forward_claims": "X-User=sub"}, "42")):
+        answer = stage.protect(**settings).request(token=token(), headers=[("X-User", "eve")])
+        seen = answer.seen[0].surroundings
+        assert seen.get("HTTP_X_USER") == expected or (b"x-user", expected.encode()) in seen["headers"]
+
+
+@proof
 def realm(stage: Stage) -> None:
     """The challenge names it."""
     assert stage.protect().request().header("WWW-Authenticate") == 'Bearer realm="api"'

@@ -13,6 +13,7 @@ from jwt_middleware.errors import ConfigurationError, InvalidRequest, NoCredenti
 from jwt_middleware.gate.attempts import FailedAttempts
 from jwt_middleware.gate.authenticator import Authenticator
 from jwt_middleware.gate.cache import Credential
+from jwt_middleware.gate.forwarding import Forwarding
 from jwt_middleware.gate.hook import EventHook
 from jwt_middleware.gate.metrics import Metrics
 from jwt_middleware.gate.refusals import Refusals
@@ -55,6 +56,7 @@ class Gate:
         own: tells whether a path may be one that we answer ourselves; `None` where there is none.
         recall: the hot path: a known credential's user, from memory alone.
         header_name: the header that carries the token.
+        forwarding: what puts claims into the app's request headers; `None` where none are.
         refusals: what makes a refusal into an answer.
         metrics: what has been counted, for a registry of Prometheus.
         problem: why this gate is closed to everyone, if it is.
@@ -87,6 +89,7 @@ class Gate:
         self.metrics = Metrics(self._tallies, authenticator.cache, guarded=self.guarded)
         self.own = _any_of([path.removesuffix("**") for service in services for path in service.paths])
         self.header_name = settings.header_name
+        self.forwarding = Forwarding(settings) if settings.forward_claims else None
         self.recall = authenticator.cache.recall
 
     async def handle(self, request: Request) -> User | Reply:
@@ -163,6 +166,7 @@ class AnyGate(Protocol):
     guarded: bool
     own: Callable[[str], object] | None
     header_name: str
+    forwarding: Forwarding | None
     problem: ConfigurationError | None
 
     def recall(self, credential: Credential) -> User | None:
@@ -178,6 +182,7 @@ class ClosedGate:
     guarded = True
     own: Callable[[str], object] | None = None
     header_name = "Authorization"
+    forwarding: Forwarding | None = None
 
     def __init__(self, problem: ConfigurationError) -> None:
         self.problem: ConfigurationError | None = problem

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from jwt_middleware.gate.cache import Credential
 from jwt_middleware.user import User
 
-_NEVER_IN_A_PREFLIGHT = (
-    "cookie", "transfer-encoding", "x-http-method-override", "x-http-method", "x-method-override",
-)  # fmt: skip
+METHOD_OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
+_NEVER_IN_A_PREFLIGHT = ("cookie", "transfer-encoding", *METHOD_OVERRIDES)
 
 
 class Request(ABC):

@@ -180,15 +180,15 @@ def _listed(audience: Sequence[str] | None) -> str:
     return "none" if audience is None else shown(list(audience))
 
 
-_Lookup = tuple[str, tuple[str, ...]]
+Lookup = tuple[str, tuple[str, ...]]
 
 
-def lookups(names: Sequence[str]) -> tuple[_Lookup, ...]:
+def lookups(names: Sequence[str]) -> tuple[Lookup, ...]:
     """Prepare names of claims for `first`."""
     return tuple((name, tuple(name.split(".")) if "." in name else ()) for name in names)
 
 
-def first(claims: Claims, lookups: Sequence[_Lookup]) -> Any:
+def first(claims: Claims, lookups: Sequence[Lookup]) -> Any:
     """Return the first claim that is present: its name whole first (`https://x/roles`), by dots only then."""
     for name, path in lookups:
         if name in claims:

@@ -5,8 +5,9 @@
     GET  /thread        the same, asked from a worker thread (ASGI apps)
     GET  /stream?NAME   one chunk, and a second one as soon as the file NAME is there
     POST /upload        the length and the hash of the body
+    *    /surroundings  the whole scope or environ, after the body was read (raw apps; below /open and /maybe too)
     POST /logout        revokes the token it came with, by a `JWTAuth` of the app's own
-    /ws                 a WebSocket that greets by name (ASGI apps but Django)
+    /ws                 a WebSocket that greets by name (ASGI apps but Django); at /surroundings it tells its scope
 
 No app knows the middleware, except that it asks for the user and for sign-out. Each is made on first
 use, so that a server imports one framework and not five.
@@ -95,6 +96,10 @@ def raw_wsgi() -> Any:
             answer = said(environ.get("REMOTE_USER", ""), key=environ["jwt_middleware.user"].identity)
         elif path == "/upload":
             answer = digest(_body(environ))
+        elif path.endswith("/surroundings"):
+            _body(environ)
+            fields = [[key, value] for key, value in environ.items() if key.startswith("HTTP_")]
+            answer = {"fields": fields, "all": repr(environ)}
         elif path == "/logout":
             blocking_auth().revoke(current_user())
             answer = {}
@@ -121,7 +126,9 @@ def raw_asgi() -> Any:
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.accept"})
-            await send({"type": "websocket.send", "text": f"hello {scope['user'].identity}"})
+            told = surroundings(scope) if scope["path"].endswith("/surroundings") else None
+            text = json.dumps(told) if told else f"hello {scope['user'].identity}"
+            await send({"type": "websocket.send", "text": text})
             await send({"type": "websocket.close"})
             return
         if scope["type"] != "http":
@@ -129,6 +136,12 @@ def raw_asgi() -> Any:
         await _http(scope, receive, send)
 
     return app
+
+
+def surroundings(scope: dict[str, Any]) -> dict[str, Any]:
+    """Return the header fields of a scope, and all of it as a text."""
+    fields = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]]
+    return {"fields": fields, "all": repr(scope)}
 
 
 async def _http(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -144,11 +157,10 @@ async def _http(scope: dict[str, Any], receive: Any, send: Any) -> None:
     elif path == "/thread":
         answer = await asyncio.to_thread(lambda: said(current_user().identity))
     elif path == "/upload":
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        answer = digest(body)
+        answer = digest(await _received(receive))
+    elif path.endswith("/surroundings"):
+        await _received(receive)
+        answer = surroundings(scope)
     elif path == "/logout":
         await async_auth().revoke(current_user())
         answer = {}
@@ -158,6 +170,14 @@ async def _http(scope: dict[str, Any], receive: Any, send: Any) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _received(receive: Any) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body
 
 
 # -------------------------------------------------------------------------------------------- flask

@@ -72,6 +72,11 @@ class Wire:
         assert status < 500 or self._may_fail, f"{line!r} {headers}"
         return status, headers
 
+    def wait_for_continue(self) -> None:
+        """Read the 100 that says that somebody is waiting for the body."""
+        assert self._file.readline().split()[1] == b"100"
+        assert list(self._header_lines()) == []
+
     def _header_lines(self) -> Iterator[tuple[str, str]]:
         while line := self._file.readline().decode("latin-1").rstrip("\r\n"):
             name, _, value = line.partition(":")
