@@ -174,7 +174,8 @@ class Settings:
     failed_attempts: Any = setting(
         parse.rate, None, PASS,
         "How many tokens of one client address may be refused, such as `100/minute`; then its bad tokens get 429; good "
-        "ones still pass, and expired ones do not count. Counted in the store, by all workers together. Needs the extra `login`.",
+        "ones still pass, and expired ones do not count. Counted in the store, by all workers together. "
+        "Needs the extra `login`.",
         shown="",
     )  # fmt: skip
 

@@ -397,7 +397,7 @@ class TestStart:
             "Host", "Cookie", "Authorization", "authorization", "Proxy-Authorization", "Proxy", "Content-Length",
             "Content-Type", "content-anything", "Transfer-Encoding", "Connection", "Keep-Alive", "TE", "Trailer",
             "Upgrade", "Expect", "Origin", "Referer", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto",
-            "X-Forwarded-User", "X-Real-IP", "X-Original-URL", "X-Rewrite-URL", "X-Script-Name", "Sec-WebSocket-Key",
+            "X-Forwarded-Users", "X-Real-IP", "X-Original-URL", "X-Rewrite-URL", "X-Script-Name", "Sec-WebSocket-Key",
             "Sec-Fetch-Site", "X-Requested-With", "X-CSRFToken", "X-CSRF-Token", "X-XSRF-TOKEN", "Client-Cert",
             "X-SSL-Client-DN", "Accept", "Accept-Language", "Access-Control-Request-Method", "Range", "If-Match",
             "User-Agent", "X-Sendfile-Type", "X-Accel-Mapping", "X-Middleware-Subrequest", "DPoP", "Signature", "Date",
@@ -415,6 +415,7 @@ class TestStart:
         [
             "X-User-Id", "Remote-User", "X-Remote-User", "X-WEBAUTH-USER", "X-Amzn-Oidc-Identity", "Tenant", "7",
             "X-Client-Id", "Preferred-Username", "Contents", "Hostname", "X-Auth-Request-Email", "OIDC-CLAIM-sub",
+            "X-Forwarded-User", "x-forwarded-email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username",
         ],
     )  # fmt: skip
     def test_other_names_are_free(self, protect: Protect, name: str) -> None:

@@ -48,6 +48,8 @@ _RESERVED = (
     "X-SSL-*", "Front-End-Https", "X-ARR-*", "X-Envoy-*", "X-HTTP-*", "X-Middleware-*", "X-Accel-*", "X-Sendfile*",
     *METHOD_OVERRIDES,
 )  # fmt: skip
+# Of those, what proxies that sign people in call their user; apps behind oauth2-proxy read these.
+_FREE = frozenset({"x-forwarded-user", "x-forwarded-email", "x-forwarded-groups", "x-forwarded-preferred-username"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ def _objection(header: str, token_header: str) -> str | None:
     name = _spelling(header)
     if name == _spelling(token_header):
         return "is the one that carries the token (JWT_HEADER_NAME)"
-    family = next((family for family in _RESERVED if _belongs(name, family.lower())), None)
+    family = next((family for family in _RESERVED if name not in _FREE and _belongs(name, family.lower())), None)
     return family and f"is {family}, which means something else already"
 
 
