@@ -83,7 +83,7 @@ def test_it_is_not_asked_about_the_anonymous_nor_the_forged(protect):
     gate = protect(check_user=lambda user: asked.append(user) or True, exempt_paths="/health")
     gate.request("/health")
     gate.request()
-    gate.request(token=gate.auth.issue("bob")[:-2] + "AA")
+    gate.request(token=gate.auth.issue("bob").rpartition(".")[0] + "." + "A" * 43)
     assert asked == []
 
 
