@@ -158,7 +158,7 @@ def _user_check(settings: Settings, make_io: MakeIO) -> UserCheck | None:
     given = settings.check_user
     if given is None:
         return None
-    return UserCheck(_finder(given), make_io(None, settings.store_timeout))
+    return UserCheck(given, make_io(None, settings.store_timeout))
 
 
 def _event_hook(settings: Settings, clock: Clock) -> EventHook | None:
