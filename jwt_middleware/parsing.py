@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from jwt_middleware.errors import shown
+
 _DURATION = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([smhdw]?)", re.ASCII)
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZE = re.compile(r"(\d{1,15})\s*(|B|KiB|MiB|GiB)", re.ASCII)
@@ -293,6 +295,21 @@ def target(value: object) -> str:
 def hook(value: object) -> Any:
     """Take a function, or `package.module:function`."""
     return value if callable(value) else target(value)
+
+
+def members(given: Mapping[str, object], parsers: Mapping[str, Callable[[object], Any]]) -> dict[str, Any]:
+    """Take a table whose every key has its parser; a key that has none is refused, never skipped."""
+    values = {}
+    for key, value in given.items():
+        parser = parsers.get(key)
+        if parser is None:
+            near = [name for name in parsers if edits(key[:40], name) <= 2]
+            raise ValueError(f"has the unknown key {shown(key)}" + (f": did you mean {near[0]}?" if near else ""))
+        try:
+            values[key] = parser(value)
+        except ValueError as error:
+            raise ValueError(f"({key}) {error}") from None
+    return values
 
 
 def edits(one: str, other: str) -> int:

@@ -82,17 +82,7 @@ def _values(table: object) -> dict[str, Any]:
         raise ValueError("is not a table")
     if not table:
         raise ValueError("is empty")
-    values = {}
-    for key, value in table.items():
-        parser = KEYS.get(key)
-        if parser is None:
-            near = [name for name in KEYS if parsing.edits(key[:40], name) <= 2]
-            raise ValueError(f"has the unknown key {shown(key)}" + (f": did you mean {near[0]}?" if near else ""))
-        try:
-            values[key] = parser(value)
-        except ValueError as error:
-            raise ValueError(f"({key}) {error}") from None
-    return values
+    return parsing.members(table, KEYS)
 
 
 def _methods(values: dict[str, Any]) -> frozenset[str] | None:
