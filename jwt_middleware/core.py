@@ -18,6 +18,7 @@ from jwt_middleware.gate.authenticator import Authenticator
 from jwt_middleware.gate.hook import EventHook
 from jwt_middleware.gate.metrics import Metrics
 from jwt_middleware.gate.usercheck import UserCheck
+from jwt_middleware.login import clients, users
 from jwt_middleware.settings import Settings, load
 from jwt_middleware.token import claims as policy
 from jwt_middleware.token import sources
@@ -61,6 +62,8 @@ class Core:
         problems += forwarding.problems(settings)
         rules = rulebook.load(settings, problems)
         services = _services(settings, problems)
+        self.authority = users.authority(settings, make_io(None, settings.store_timeout), problems)
+        self.clients = clients.clients(settings, make_io(None, settings.store_timeout), problems)
         if problems:
             raise ConfigurationError(problems)
         store = _store(settings, make_io, clock)

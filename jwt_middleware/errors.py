@@ -61,6 +61,8 @@ class Reason(StrEnum):
 
     STORE_UNAVAILABLE = "store_unavailable"
     USER_CHECK_FAILED = "user_check_failed"
+    AUTHENTICATE_FAILED = "authenticate_failed"
+    ACCOUNTS_UNAVAILABLE = "accounts_unavailable"
     MISCONFIGURED = "misconfigured"
 
 
@@ -93,10 +95,10 @@ class ConfigurationError(JWTMiddlewareError):
 
 
 class Unavailable(JWTMiddlewareError):
-    """The store or a hook cannot answer, so nothing can be decided or promised: 503 with `Retry-After`.
+    """The store, a file or a hook cannot answer, so nothing can be decided or promised: 503 with `Retry-After`.
 
     Attributes:
-        reason: `Reason.STORE_UNAVAILABLE`, `Reason.USER_CHECK_FAILED` or `Reason.MISCONFIGURED`.
+        reason: one of the last five of `Reason`.
         detail: what failed, for the operator; never a secret.
         user: whom the token speaks of, where it verified and only the store or the hook could not answer.
         issuer: the configured issuer whose key signed the token, where that is all that is known.

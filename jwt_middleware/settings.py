@@ -51,7 +51,7 @@ def setting(
 
 
 KEYS, POLICY, PLACE, PASS = "Keys", "Token policy", "Where the token is", "Who may pass"
-STORE, ISSUE, BEHAVE = "Store and revocation", "Issuing", "Behaviour"
+STORE, ISSUE, SIGN_IN, BEHAVE = "Store and revocation", "Issuing", "Signing in", "Behaviour"
 
 
 @dataclass(frozen=True)
@@ -204,6 +204,22 @@ class Settings:
         parse.seconds(1), 900.0, ISSUE, "Life of the access tokens that we issue.", shown="15m",
     )  # fmt: skip
     client_id: str = setting(parse.text, "first-party", ISSUE, "`client_id` of the access tokens that we issue.")
+
+    authenticate: Any = setting(
+        parse.hook, None, SIGN_IN,
+        "`module:function` that is given a user name and a password and returns the subject, `(subject, claims)` or "
+        "`None` ([signing in](signing-in.md)).",
+        shown="",
+    )  # fmt: skip
+    users_file: Path | None = setting(
+        parse.path, None, SIGN_IN,
+        "JSON file of users with hashed passwords, made by `jwt-middleware user add`; instead of `JWT_AUTHENTICATE`.",
+        shown="",
+    )  # fmt: skip
+    clients_file: Path | None = setting(
+        parse.path, None, SIGN_IN,
+        "JSON file of machines with hashed secrets, made by `jwt-middleware client add`.", shown="",
+    )  # fmt: skip
 
     forward_claims: tuple[parse.ForwardedClaim, ...] = setting(
         parse.forwarded_claims, (), BEHAVE,

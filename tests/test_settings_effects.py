@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 
 from jwt_middleware import ConfigurationError, Unavailable, asgi, wsgi
 from jwt_middleware.settings import Settings
+from tests.login.conftest import HASH, PASSWORD
 from tests.servers import Server, binary
 from tests.token.forge import (
     AUDIENCE,
@@ -427,6 +429,47 @@ def check_user(stage: Stage) -> None:
     """The app's function may say no."""
     assert stage.protect().request(token=token()).status == 200
     assert stage.protect(check_user=f"{__name__}:only_bob").request(token=token()).status == 401
+
+
+# --- signing in ------------------------------------------------------------------------------------------------------
+
+
+def only_ada(name: str, password: str) -> str | None:
+    """Stand for an app's function that `JWT_AUTHENTICATE` names."""
+    return "42" if (name, password) == ("ada", PASSWORD) else None
+
+
+@proof
+def authenticate(stage: Stage) -> None:
+    """The app's function says who somebody is; without it nobody can be asked."""
+    assert stage.protect().auth.core.authority is None
+    world = stage.protect(authenticate=f"{__name__}:only_ada")
+    authority = world.auth.core.authority
+    assert world.drive(authority.authenticate("ada", PASSWORD)).subject == "42"
+    assert world.drive(authority.authenticate("ada", "another")) is None
+
+
+@proof
+def users_file(stage: Stage) -> None:
+    """Who is in the file can sign in."""
+    file = stage.folder / "users.json"
+    file.write_text(json.dumps({"users": {"ada": {"password": HASH, "subject": "42"}}}))
+    world = stage.protect(users_file=file)
+    authority = world.auth.core.authority
+    assert world.drive(authority.authenticate("ada", PASSWORD)).subject == "42"
+    assert world.drive(authority.authenticate("bob", PASSWORD)) is None
+
+
+@proof
+def clients_file(stage: Stage) -> None:
+    """Which machine is in the file can sign in."""
+    assert stage.protect().auth.core.clients is None
+    file = stage.folder / "clients.json"
+    file.write_text(json.dumps({"clients": {"reporting": {"secret": HASH}}}))
+    world = stage.protect(clients_file=file)
+    clients = world.auth.core.clients
+    assert world.drive(clients.authenticate("reporting", PASSWORD)).client_id == "reporting"
+    assert world.drive(clients.authenticate("billing", PASSWORD)) is None
 
 
 # --- behaviour -------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from jwt_middleware.token.claims import ClaimsPolicy
 from jwt_middleware.token.keys import Key
 
 _LONGEST = 100 * 365 * 86400
-_OURS = frozenset({"iss", "aud", "sub", "client_id", "iat", "exp", "jti", "scope", "cnf"})
+OURS = frozenset({"iss", "aud", "sub", "client_id", "iat", "exp", "jti", "scope", "cnf"})
 
 
 class Signer:
@@ -110,7 +110,7 @@ def _fixed(settings: Settings) -> dict[str, Any]:
 def _check(subject: str, claims: Mapping[str, Any], identity_claim: str) -> None:
     if not isinstance(subject, str) or not subject:
         raise ValueError("subject must be a non-empty text")
-    taken = claims.keys() & (_OURS | {identity_claim})
+    taken = claims.keys() & (OURS | {identity_claim})
     if taken:
         raise ValueError(f"these claims are ours to set: {', '.join(sorted(taken))}")
 
