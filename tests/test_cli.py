@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import pytest
 from jwt_middleware import cli
 from jwt_middleware.settings import DECLARATIONS, variable
 from jwt_middleware.wsgi import JWTAuth
+from tests.login.conftest import CHEAP
 from tests.token.forge import ASYMMETRIC, AUDIENCE, OLD_SECRET, OTHER_SECRET, jwk, private_pem, public_pem, token
 from tests.worlds import SECRET
 
@@ -78,6 +80,8 @@ def claims(**changes: Any) -> dict[str, Any]:
         ["token", "issue", "42", "--claim", "exp=1"], ["token", "issue", "42", "--claim", "sub=root"],
         ["token", "issue", ""], ["token", "issue", "42", "--claim", "x=NaN"],
         ["token", "issue", "42", "--claim", "x=\"\\ud800\""],
+        ["user"], ["user", "add"], ["user", "remove"], ["user", "list", "x"], ["client", "add"], ["client", "list"],
+        ["user", "list", "--file", "~nobody-of-this-name/users.json"],
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -432,6 +436,259 @@ def test_commands_do_not_import_the_app(run: Run, secret: str, monkeypatch: pyte
     assert done.stdout.startswith("eyJ")
 
 
+# --- users and clients -----------------------------------------------------------------------------------------------
+
+GOOD_PASSWORD = "correct horse battery staple"
+
+
+def by_stdin(monkeypatch: pytest.MonkeyPatch, text: str | bytes = GOOD_PASSWORD + "\n") -> None:
+    """Put a password where `--password-stdin` reads it."""
+    raw = text if isinstance(text, bytes) else text.encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw), "utf-8"))
+
+
+@pytest.fixture
+def users_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Name a file of users that is not there yet, and give the password of whoever is added; hash cheaply."""
+    from jwt_middleware.login import passwords
+
+    monkeypatch.setattr(passwords, "Passwords", partial(passwords.Passwords, **CHEAP))
+    path = tmp_path / "users.json"
+    monkeypatch.setenv("JWT_USERS_FILE", str(path))
+    by_stdin(monkeypatch)
+    return path
+
+
+def sign_in(path: Path, name: str, password: str = GOOD_PASSWORD) -> Any:
+    """Sign in as the app would."""
+    from jwt_middleware.login import users
+    from jwt_middleware.settings import Settings
+    from jwt_middleware.truth._blocking import BlockingIO
+    from jwt_middleware.truth.io import run
+
+    problems: list[str] = []
+    authority = users.authority(Settings(users_file=path), BlockingIO(None, 1), problems)
+    assert authority is not None
+    assert problems == []
+    return run(authority.authenticate(name, password))
+
+
+def test_a_user_who_was_added_can_sign_in(run: Run, users_file: Path) -> None:
+    """With all that was said; the file is its owner's alone, and the password is nowhere in the clear."""
+    before = os.umask(0)
+    try:
+        result = run(
+            "user", "add", "ada", "--scope", "read", "--scope", "write", "--role", "admin", "--claim", "name=Ada L",
+            "--claim", "n=5", "--subject", "42", "--password-stdin",
+        )  # fmt: skip
+    finally:
+        os.umask(before)
+    assert result == (0, "", f"added user ada to {users_file}\n")
+    assert users_file.stat().st_mode & 0o777 == 0o600
+    assert GOOD_PASSWORD not in users_file.read_text()
+    account = sign_in(users_file, "ada")
+    assert (account.subject, account.scopes) == ("42", ("read", "write"))
+    assert account.claims == {"name": "Ada L", "n": 5, "roles": ("admin",)}
+    assert sign_in(users_file, "ada", "wrong") is None
+
+
+def test_user_list_shows_all_but_hashes(run: Run, users_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names, subjects, scopes, roles, and who is disabled."""
+    run("user", "add", "ada", "--scope", "read", "--role", "admin", "--password-stdin")
+    by_stdin(monkeypatch)
+    run("user", "add", "cafe\u0301", "--subject", "42", "--password-stdin")
+    run("user", "disable", "caf\u00e9")
+    result = run("user", "list")
+    assert (result.code, result.err) == (0, "")
+    assert [line.split(maxsplit=1) for line in result.out.splitlines()] == [
+        ["ada", "subject ada, scopes read, roles admin"],
+        ["caf\\xe9", "subject 42, scopes -, roles -  (disabled)"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("password", "arguments", "said"),
+    [
+        pytest.param("seven77\n", [], "the password has fewer than 8 characters", id="short"),
+        pytest.param("", [], "the password has fewer than 8 characters", id="empty"),
+        pytest.param("x" * 1025, [], "the password has more than 1024 bytes", id="long"),
+        pytest.param("two lines\nof it\n", [], "the password holds a line end", id="two-lines"),
+        pytest.param(b"\xff" * 9, [], "the password is not UTF-8 text", id="no-text"),
+        pytest.param(GOOD_PASSWORD, ["--claim", "sub=root"], "has claims that are ours to set: sub", id="our-claim"),
+        pytest.param(GOOD_PASSWORD, ["--claim", "novalue"], "must be NAME=VALUE", id="no-value"),
+        pytest.param(GOOD_PASSWORD, ["--scope", "a b"], "(scopes) takes scopes of printable ASCII", id="bad-scope"),
+        pytest.param(GOOD_PASSWORD, ["--subject", ""], "(subject) must be a text of 1 to 255", id="no-subject"),
+        pytest.param(GOOD_PASSWORD, ["--subject", "\udcff"], "is not UTF-8 text", id="no-text-subject"),
+        pytest.param(GOOD_PASSWORD, ["--file", ""], "is set but empty", id="no-file"),
+        pytest.param(GOOD_PASSWORD, ["correct horse"], "unexpected extra argument", id="password-as-argument"),
+    ],
+)
+def test_what_makes_no_user_ends_with_2(
+    password: str | bytes, arguments: list[str], said: str, run: Run, users_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sentence on stderr, and nobody in the file."""
+    by_stdin(monkeypatch, password)
+    result = run("user", "add", "ada", "--password-stdin", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err
+    assert not users_file.exists()
+    by_stdin(monkeypatch)
+    assert run("user", "add", "ada", "--password-stdin").code == 0
+
+
+@pytest.mark.parametrize("command", ["list", "add", "remove", "disable", "enable", "password"])
+def test_a_command_without_a_file_or_with_a_bad_one_ends_with_2(
+    command: str, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file that is not understood is not changed: what is in it might be lost."""
+    arguments = [command, *(["ada"] if command != "list" else [])]
+    arguments += ["--password-stdin"] if command in ("add", "password") else []
+    by_stdin(monkeypatch)
+    result = run("user", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert "which file? --file users.json, or set JWT_USERS_FILE" in result.err
+    (tmp_path / "u.json").write_text('{"users": {"ada": "x"}}')
+    by_stdin(monkeypatch)
+    result = run("user", *arguments, "--file", str(tmp_path / "u.json"))
+    assert (result.code, result.out) == (2, "")
+    assert "user 'ada' is not an object" in result.err
+    assert (tmp_path / "u.json").read_text() == '{"users": {"ada": "x"}}'
+
+
+@pytest.mark.parametrize("command", ["remove", "disable", "enable", "password"])
+def test_who_is_not_there_ends_with_1(
+    command: str, run: Run, users_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And adding who is there: nothing is changed, least of all the password."""
+    assert run("user", "add", "ada", "--password-stdin").code == 0
+    before = users_file.read_text()
+    by_stdin(monkeypatch)
+    result = run("user", command, "bob", *(["--password-stdin"] if command == "password" else []))
+    assert (result.code, result.out) == (1, "")
+    assert "there is no user bob" in result.err
+    by_stdin(monkeypatch, "another good password")
+    result = run("user", "add", "ada", "--password-stdin")
+    assert (result.code, result.out) == (1, "")
+    assert "there is a user ada already" in result.err
+    assert users_file.read_text() == before
+
+
+def test_a_file_that_cannot_be_written_ends_with_1(run: Run, users_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read-only, or in no folder."""
+    assert run("user", "add", "ada", "--password-stdin").code == 0
+    users_file.chmod(0o400)
+    result = run("user", "remove", "ada")
+    assert (result.code, result.out) == (1, "")
+    assert f"cannot change {users_file}: " in result.err
+    by_stdin(monkeypatch)
+    result = run("user", "add", "ada", "--password-stdin", "--file", str(users_file.parent / "no" / "users.json"))
+    assert result.code == 1
+    assert "No such file or directory" in result.err
+
+
+@pytest.mark.parametrize("command", ["remove", "disable", "password"])
+def test_whoever_is_shut_out_loses_their_tokens(
+    command: str, run: Run, store: Path, users_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the subject, whatever the name; nobody else's. The old password is of no use, enabling brings none back."""
+    assert run("user", "add", "ada", "--subject", "42", "--password-stdin").code == 0
+    text, other = token(claims(sub="42")), token(claims(sub="ada"))
+    assert run("token", "verify", text).code == 0
+    by_stdin(monkeypatch, "another good password")
+    result = run("user", command, "ada", *(["--password-stdin"] if command == "password" else []))
+    done = {"remove": "removed", "disable": "disabled", "password": "changed the password of"}[command]
+    assert result == (0, f"{done} user ada\nrevoked its tokens issued up to now\n", "")
+    assert run("token", "verify", text).code == 1
+    assert run("token", "verify", other).code == 0
+    assert sign_in(users_file, "ada") is None
+    if command == "password":
+        assert sign_in(users_file, "ada", "another good password")
+    if command == "disable":
+        assert run("user", "enable", "ada") == (0, "enabled user ada\n", "")
+        assert sign_in(users_file, "ada")
+        assert run("token", "verify", text).code == 1
+
+
+@pytest.mark.parametrize("environ", [{}, {"JWT_STORE_URL": "STORE", "JWT_REVOCATION": "off"}], ids=["none", "off"])
+def test_without_a_store_the_tokens_live_on_and_that_is_said(
+    environ: dict[str, str], run: Run, users_file: Path, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing failed, but nothing was revoked either."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value.replace("STORE", f"sqlite:///{users_file.parent}/s.db"))
+    assert run("user", "add", "ada", "--password-stdin").code == 0
+    result = run("user", "remove", "ada")
+    assert (result.code, result.out) == (0, "removed user ada\n")
+    assert "its tokens live on until they expire" in result.err
+
+
+@pytest.mark.parametrize("broken", ["no-store", "unreachable", "settings", "url-file"])
+def test_if_revoking_fails_it_is_said_and_ends_with_1(
+    broken: str, run: Run, users_file: Path, secret: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The user is out, the tokens are not: the operator must know."""
+    assert run("user", "add", "ada", "--password-stdin").code == 0
+    monkeypatch.setenv("JWT_STORE_URL", f"sqlite:///{tmp_path}/s.db")
+    if broken == "unreachable":
+        monkeypatch.setenv("JWT_STORE_URL", "redis://127.0.0.1:1/0")
+    if broken == "settings":
+        monkeypatch.setenv("JWT_SECRET_KEY", "short")
+    if broken == "url-file":
+        monkeypatch.delenv("JWT_STORE_URL")
+        monkeypatch.setenv("JWT_STORE_URL_FILE", str(tmp_path / "missing"))
+    result = run("user", "disable", "ada")
+    assert (result.code, result.out) == (1, "disabled user ada\n")
+    assert "its tokens are NOT revoked, as far as is known, and live on until they expire: " in result.err
+    assert sign_in(users_file, "ada") is None
+
+
+def test_a_client_s_secret_is_shown_once_and_works(
+    run: Run, store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Alone on stdout, so that a script can take it; afterwards nobody can read it."""
+    from jwt_middleware.login.clients import Client, clients
+    from jwt_middleware.settings import Settings
+    from jwt_middleware.truth._blocking import BlockingIO
+    from jwt_middleware.truth.io import run as drive
+
+    path = tmp_path / "clients.json"
+    monkeypatch.setenv("JWT_CLIENTS_FILE", str(path))
+    made = run("client", "add", "reporting", "--scope", "read", "--audience", "https://api.example")
+    secret = made.out.strip()
+    assert made == (0, f"{secret}\n", f"added client reporting to {path}\n")
+    assert len(secret) == 43
+    assert secret not in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    listed = run("client", "list")
+    assert listed.out.split(maxsplit=1) == ["reporting", "scopes read, audiences https://api.example\n"]
+    known = clients(Settings(clients_file=path), BlockingIO(None, 1), [])
+    found = Client("reporting", ("read",), ("https://api.example",))
+    assert drive(known.authenticate("reporting", secret)) == found
+    assert run("client", "add", "reporting").code == 1
+    text = token(claims(client_id="reporting"))
+    assert run("token", "verify", text).code == 0
+    assert run("client", "disable", "reporting").out == (
+        "disabled client reporting\nrevoked its tokens issued up to now\n"
+    )
+    assert run("token", "verify", text).code == 1
+    assert drive(known.authenticate("reporting", secret)) is None
+    assert run("client", "enable", "reporting").code == 0
+    assert drive(known.authenticate("reporting", secret)) == found
+    assert run("client", "remove", "reporting").code == 0
+    assert json.loads(path.read_text()) == {"clients": {}}
+    assert run("client", "add", "caf\u00e9").code == 2
+
+
+def test_hashing_without_argon2_says_what_to_install(
+    run: Run, users_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The extra is missing: exit code 2."""
+    monkeypatch.setitem(sys.modules, "argon2", None)
+    result = run("user", "add", "ada", "--password-stdin")
+    assert (result.code, result.out) == (2, "")
+    assert "needs the login extra" in result.err
+
+
 # --- settings --------------------------------------------------------------------------------------------------------
 
 
@@ -620,6 +877,51 @@ def test_the_commands_work_as_a_process(tmp_path: Path) -> None:
     assert (gone.code, gone.out) == (1, "")
     assert gone.err.startswith("revoked: ")
     assert process("token", "verify").code == 2
+
+
+def test_users_who_are_added_at_once_are_all_there(tmp_path: Path) -> None:
+    """Six processes and one file, which is not there at first."""
+    arguments = [sys.executable, "-m", "jwt_middleware", "user", "add", "--file", str(tmp_path / "u.json")]
+    running = [
+        subprocess.Popen([*arguments, f"user{n}", "--password-stdin"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for n in range(6)
+    ]
+    for each in running:
+        each.stdin.write(GOOD_PASSWORD.encode())
+        each.stdin.close()
+    assert [each.wait(120) for each in running] == [0] * 6
+    assert json.loads((tmp_path / "u.json").read_text())["users"].keys() == {f"user{n}" for n in range(6)}
+    assert sign_in(tmp_path / "u.json", "user5")
+
+
+@pytest.mark.parametrize(("repeated", "code"), [(GOOD_PASSWORD, 0), ("something else", 1)], ids=["same", "other"])
+def test_a_password_is_asked_for_twice_and_not_shown(repeated: str, code: int, tmp_path: Path) -> None:
+    """On a real terminal, which hides it."""
+    import pty
+
+    path = tmp_path / "users.json"
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "jwt_middleware", "user", "add", "ada", "--file", str(path)])
+    said = b""
+    answers = {b"Password: ": GOOD_PASSWORD, b"Repeat for confirmation: ": repeated, b"do not match": None}
+    while True:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        said += piece
+        for question in [question for question in answers if question in said]:
+            answer = answers.pop(question)
+            os.write(terminal, b"\x03" if answer is None else answer.encode() + b"\n")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code, said
+    os.close(terminal)
+    assert GOOD_PASSWORD.encode() not in said
+    assert path.exists() == (code == 0)
+    if code == 0:
+        assert sign_in(path, "ada")
 
 
 def test_ed25519_is_among_the_algorithms() -> None:

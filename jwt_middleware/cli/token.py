@@ -22,7 +22,8 @@ def token() -> None:
     """Issue, inspect and verify tokens."""
 
 
-def _claims(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+def named_values(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    """`NAME=VALUE`, in which the value is JSON or else a text."""
     claims: dict[str, Any] = {}
     for pair in given:
         name, equals, value = pair.partition("=")
@@ -55,7 +56,7 @@ token_argument = click.argument("token", metavar="TOKEN|-", callback=from_argume
 @click.argument("subject")
 @click.option("--scope", default="", help="Scopes, separated by spaces.")
 @click.option(
-    "--claim", "claims", multiple=True, callback=_claims, metavar="NAME=VALUE", help="One more, JSON or text."
+    "--claim", "claims", multiple=True, callback=named_values, metavar="NAME=VALUE", help="One more, JSON or text."
 )
 @click.option("--expires", callback=_lifetime, metavar="DURATION", help="Its life, such as 1h.")
 def issue(subject: str, scope: str, claims: dict[str, Any], expires: float | None) -> None:
