@@ -136,6 +136,57 @@ def test_the_metrics_that_are_named_exist(protect):
         assert set(reasons.split("|")) <= {reason.value for reason in Reason}
 
 
+SIGNING_IN = ROOT / "docs/signing-in.md"
+
+
+def test_the_users_file_of_the_signing_in_page_works_as_printed(tmp_path):
+    """It is taken as it is, and its user signs in with the password that the page names."""
+    from jwt_middleware.login.users import Account, authority
+    from jwt_middleware.settings import Settings
+    from jwt_middleware.truth._blocking import BlockingIO
+    from jwt_middleware.truth.io import run
+
+    (tmp_path / "users.json").write_text(
+        re.search(r"^```json\n(.*?)^```", SIGNING_IN.read_text("utf-8"), re.M | re.S)[1]
+    )
+    found = authority(Settings(users_file=tmp_path / "users.json"), BlockingIO(None, 1), problems := [])
+    assert problems == []
+    account = run(found.authenticate("ada", "correct horse battery staple"))
+    assert account == Account("42", ("read", "write"), {"name": "Ada L", "roles": ("admin",)})
+
+
+DJANGO_USERS = """
+import django
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"], USE_TZ=True,
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+)
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from django.contrib.auth.models import User
+User.objects.create_user("ada", password="sesame", first_name="Ada", last_name="L")
+"""
+DJANGO_ASKS = """
+from jwt_middleware.login.users import Account, Hook
+from jwt_middleware.truth._blocking import BlockingIO
+from jwt_middleware.truth.io import run
+hook = Hook(sign_in, BlockingIO(None, 1), frozenset())
+assert run(hook.authenticate("ada", "sesame")) == Account("1", ("read", "write"), {"name": "Ada L"})
+assert run(hook.authenticate("ada", "wrong")) is None
+assert run(hook.authenticate("bob", "sesame")) is None
+"""
+
+
+def test_the_function_of_the_signing_in_page_works_as_printed():
+    """With Django's own users, in a process of its own."""
+    printed = re.search(r"^```python\n(.*?)^```", SIGNING_IN.read_text("utf-8"), re.MULTILINE | re.DOTALL)[1]
+    code = DJANGO_USERS + printed + DJANGO_ASKS
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_flask_quick_start_runs_as_printed(tmp_path):
     """A stranger copies two blocks and gets what the comments say."""
     app = next(block for block in blocks("python") if "flask" in block)
