@@ -125,7 +125,7 @@ class JWTMiddleware:
         else:
             user = self._recall(credential)
         if user is None:
-            outcome = await self._gate.handle(_ASGIRequest(scope, credential))
+            outcome = await self._gate.handle(_ASGIRequest(scope, credential, receive))
             if isinstance(outcome, Reply):
                 return await _reply(outcome, scope, receive, send)
             user = outcome
@@ -168,11 +168,12 @@ def _inside_event_loop() -> bool:
 
 
 class _ASGIRequest(Request):
-    __slots__ = ("_scope",)
+    __slots__ = ("_receive", "_scope")
 
-    def __init__(self, scope: Scope, credential: bytes | None) -> None:
+    def __init__(self, scope: Scope, credential: bytes | None, receive: Receive) -> None:
         super().__init__(credential)
         self._scope = scope
+        self._receive = receive
 
     @property
     def method(self) -> str:
@@ -204,10 +205,23 @@ class _ASGIRequest(Request):
         client = self._scope.get("client")
         return str(client[0] or "") if client else ""
 
-    def values(self, name: str) -> Sequence[str]:
+    @property
+    def mount(self) -> str:
+        return str(self._scope.get("root_path", ""))
+
+    def fields(self, name: str) -> Sequence[str]:
         wanted = name.encode()
-        found = (value.decode("latin-1") for key, value in self._scope["headers"] if key == wanted)
-        return [value.strip() for joined in found for value in joined.split(",")]  # as a WSGI server hands them over
+        return [value.decode("latin-1") for key, value in self._scope["headers"] if key == wanted]
+
+    async def body(self, limit: int) -> bytes | None:
+        body = bytearray()
+        while True:
+            message = await self._receive()
+            body += message.get("body", b"")
+            if message["type"] == "http.disconnect" or len(body) > limit:
+                return None
+            if not message.get("more_body"):
+                return bytes(body)
 
 
 async def _reply(reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:

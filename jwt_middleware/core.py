@@ -15,14 +15,18 @@ from jwt_middleware.errors import ConfigurationError
 from jwt_middleware.gate import forwarding, rulebook
 from jwt_middleware.gate.admission import Gate, Service
 from jwt_middleware.gate.authenticator import Authenticator
+from jwt_middleware.gate.cookies import Cookies
 from jwt_middleware.gate.hook import EventHook
 from jwt_middleware.gate.metrics import Metrics
 from jwt_middleware.gate.usercheck import UserCheck
-from jwt_middleware.login import clients, users
+from jwt_middleware.login import assembly, clients, users
+from jwt_middleware.login.assembly import Parts
+from jwt_middleware.login.sessions import Sessions
 from jwt_middleware.settings import Settings, load
 from jwt_middleware.token import claims as policy
 from jwt_middleware.token import sources
 from jwt_middleware.token.claims import ClaimsPolicy
+from jwt_middleware.token.refresh import RefreshTokens
 from jwt_middleware.token.signer import Signer
 from jwt_middleware.token.verifier import Verifier
 from jwt_middleware.truth.io import IO
@@ -64,6 +68,7 @@ class Core:
         services = _services(settings, problems)
         self.authority = users.authority(settings, make_io(None, settings.store_timeout), problems)
         self.clients = clients.clients(settings, make_io(None, settings.store_timeout), problems)
+        problems += assembly.problems(settings, self.keys)
         if problems:
             raise ConfigurationError(problems)
         store = _store(settings, make_io, clock)
@@ -73,9 +78,24 @@ class Core:
         check = _user_check(settings, make_io)
         self.authenticator = Authenticator(settings, self.verifier, self.revocation, clock, check)
         self.event_hook = _event_hook(settings, clock)
-        failures = _limit(settings.failed_attempts, "failed", store)
-        self.gate = Gate(settings, self.authenticator, rules, clock, services, self.event_hook, failures)
         self._signer = Signer(self.keys.signing, claims, settings, clock) if self.keys.signing else None
+        self.sessions: Sessions | None = None
+        tokens = RefreshTokens(self.keys.refresh_secrets)
+        cookies = Cookies(settings, tokens) if "cookies" in settings.token_location else None
+        if store is not None and (self.authority or self.clients):
+            parts = Parts(
+                settings=settings, store=store.sessions(settings.issuer or "-"), revocation=self.revoker,
+                signer=self.signer, verifier=self.verifier, tokens=tokens, check_user=check, cookies=cookies,
+                io=make_io(None, settings.store_timeout), clock=clock, authority=self.authority, clients=self.clients,
+                marks=store,
+            )  # fmt: skip
+            self.sessions = assembly.sessions(parts)
+            services.append(assembly.endpoints(parts, self.sessions))
+        failures = _limit(settings.failed_attempts, "failed", store)
+        self.gate = Gate(
+            settings, self.authenticator, rules, clock,
+            services=services, hook=self.event_hook, failures=failures, cookies=cookies,
+        )  # fmt: skip
 
     @property
     def signer(self) -> Signer:

@@ -9,7 +9,9 @@
         ├── InvalidToken        401 `invalid_token`
         ├── InsufficientScope   403 `insufficient_scope`
         ├── StaleAuthentication 401 `insufficient_user_authentication`
-        └── TooManyRequests     429 `too_many_requests`
+        ├── TooManyRequests     429 `too_many_requests`
+        ├── Forgery             403 `csrf_failed`
+        └── GrantRefused        400, 401… what signing in and refreshing answer (RFC 6749 section 5.2)
 
 A refusal carries a `reason` from a closed list, for logs, metrics and hooks, and a `detail` that
 tells an operator which setting it met. Neither ever holds a token; neither is sent to the client.
@@ -58,6 +60,17 @@ class Reason(StrEnum):
     WRONG_CLAIM = "wrong_claim"
     STALE_AUTHENTICATION = "stale_authentication"
     TOO_MANY_FAILURES = "too_many_failures"
+
+    FORGED_REQUEST = "forged_request"
+
+    MALFORMED_REQUEST = "malformed_request"
+    UNSUPPORTED_GRANT = "unsupported_grant"
+    WRONG_CREDENTIALS = "wrong_credentials"
+    WRONG_CLIENT = "wrong_client"
+    SCOPE_NOT_GRANTED = "scope_not_granted"
+    WRONG_REFRESH_TOKEN = "wrong_refresh_token"  # noqa: S105 - a reason
+    SESSION_OVER = "session_over"
+    REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - a reason
 
     STORE_UNAVAILABLE = "store_unavailable"
     USER_CHECK_FAILED = "user_check_failed"
@@ -127,13 +140,15 @@ class Refused(JWTMiddlewareError):
         user: whom the token speaks of, where it verified and was refused all the same: revoked, or rejected by the
             app. Never from a token that did not verify.
         issuer: the configured issuer whose key signed the token, where that is all that was good.
+        headers: what the answer carries besides, such as cookies to clear.
     """
 
-    status: ClassVar[int]
-    code: ClassVar[str]
+    status: int
+    code: str
     parameters: tuple[tuple[str, str], ...] = ()
     user: User | None = None
     issuer: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, reason: Reason, detail: str) -> None:
         self.reason = reason
@@ -208,4 +223,30 @@ class TooManyRequests(Refused):
 
     def __init__(self, detail: str, retry_after: int) -> None:
         super().__init__(Reason.TOO_MANY_FAILURES, detail)
-        self.retry_after = retry_after
+        self.headers = (("Retry-After", str(retry_after)),)
+
+
+class Forgery(Refused):
+    """A cookie came with a request that our own pages may not have made (RFC 9700 section 4.7)."""
+
+    status = 403
+    code = "csrf_failed"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Reason.FORGED_REQUEST, detail)
+
+
+class GrantRefused(Refused):
+    """An endpoint of ours will not do what it was asked (RFC 6749 section 5.2).
+
+    Args:
+        code: the `error` in the body.
+        reason: the precise cause.
+        detail: for the log.
+        status: of the answer.
+    """
+
+    def __init__(self, code: str, reason: Reason, detail: str, status: int = 400) -> None:
+        super().__init__(reason, detail)
+        self.code = code
+        self.status = status

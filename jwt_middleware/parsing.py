@@ -142,6 +142,18 @@ def choice(*known: str) -> Callable[[object], str]:
     return parser
 
 
+def choices(*known: str) -> Callable[[object], tuple[str, ...]]:
+    """Make a parser that takes a list of some words."""
+
+    def parser(value: object) -> tuple[str, ...]:
+        words = some_names(value)
+        if not set(words) <= set(known):
+            raise ValueError(f"takes a list of: {', '.join(known)}")
+        return words
+
+    return parser
+
+
 def secret(value: object) -> bytes:
     """Take an HMAC secret: bytes, a text, or `base64:` and the bytes in base64."""
     if isinstance(value, bytes):
@@ -248,6 +260,14 @@ def plain_path(value: object) -> str:
     (found,) = paths([text(value)])
     if found == "/" or found.endswith("/**"):
         raise ValueError("takes one plain path such as /metrics, and not /")
+    return found
+
+
+def folder(value: object) -> str:
+    """Take the path of a folder: `/auth`, without a slash at its end."""
+    found = text(value)
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", found) or re.search(r"/\.{1,2}(/|$)", found):
+        raise ValueError("must be a path such as /auth, of letters, digits and . _ ~ -")
     return found
 
 

@@ -137,6 +137,21 @@ class Settings:
         parse.header_type, "Bearer", PLACE, "The scheme before the token; empty: the header is the bare token.",
     )  # fmt: skip
 
+    token_location: tuple[str, ...] = setting(
+        parse.choices("headers", "cookies"), ("headers",), PLACE,
+        "Where tokens may be: `headers`, `cookies`. Where both are, the header counts, even if its token is bad.",
+        shown="headers",
+    )  # fmt: skip
+    cookie_secure: bool = setting(
+        parse.flag, True, PLACE,
+        "Cookies are `Secure`, and named so. `false` is for plain HTTP on this machine, and works nowhere else.",
+        shown="true",
+    )  # fmt: skip
+    cookie_samesite: str = setting(
+        parse.choice("Lax", "Strict", "None"), "Lax", PLACE,
+        "`SameSite` of the access and the CSRF cookie; the refresh token's is always `Strict`.",
+    )  # fmt: skip
+
     exempt_paths: tuple[str, ...] = setting(
         parse.exempt_paths, (), PASS,
         "Paths where no token is looked at: `/health` is that path alone, `/static/**` is `/static/` and all below.",
@@ -219,6 +234,24 @@ class Settings:
     clients_file: Path | None = setting(
         parse.path, None, SIGN_IN,
         "JSON file of machines with hashed secrets, made by `jwt-middleware client add`.", shown="",
+    )  # fmt: skip
+    refresh_token_expires: float = setting(
+        parse.seconds(1), 30 * 86400.0, SIGN_IN, "A session that is not refreshed for this long is over.", shown="30d",
+    )  # fmt: skip
+    session_expires: float = setting(
+        parse.seconds(1), 90 * 86400.0, SIGN_IN, "A session is over after this long, however it is used.", shown="90d",
+    )  # fmt: skip
+    refresh_grace: float = setting(
+        parse.seconds(0, 300), 10.0, SIGN_IN,
+        "How long a refresh token is still good after its first use: for parallel tabs and lost answers.", shown="10s",
+    )  # fmt: skip
+    login_attempts: Any = setting(
+        parse.rate, "10/minute", SIGN_IN,
+        "How often one user name may be tried, and ten times as often one client address; then 429. Needs the extra "
+        "`login`.",
+    )  # fmt: skip
+    auth_prefix: str = setting(
+        parse.folder, "/auth", SIGN_IN, "The path below which signing in and out is served.",
     )  # fmt: skip
 
     forward_claims: tuple[parse.ForwardedClaim, ...] = setting(

@@ -31,6 +31,7 @@ WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 USER_KEY = "jwt_middleware.user"
 _OWN_KEYS = "jwt_middleware."
+_UNPREFIXED = frozenset({"CONTENT_LENGTH", "CONTENT_TYPE"})
 
 
 class JWTAuth(Issuer):
@@ -191,11 +192,23 @@ class _WSGIRequest(Request):
     def peer(self) -> str:
         return str(self._environ.get("REMOTE_ADDR", ""))
 
-    def values(self, name: str) -> Sequence[str]:
-        # Servers join repeated fields by commas, which none of the headers that we look at may contain.
+    @property
+    def mount(self) -> str:
+        return str(self._environ.get("SCRIPT_NAME", ""))
+
+    def fields(self, name: str) -> Sequence[str]:
         key = name.upper().replace("-", "_")
-        joined = self._environ.get("CONTENT_LENGTH" if key == "CONTENT_LENGTH" else f"HTTP_{key}")
-        return [] if joined is None else [value.strip() for value in joined.split(",")]
+        found = self._environ.get(key if key in _UNPREFIXED else f"HTTP_{key}")
+        return [] if found is None else [found]
+
+    async def body(self, limit: int) -> bytes | None:
+        length = self._environ.get("CONTENT_LENGTH") or ""
+        if length.isdecimal():
+            size = int(length[:20])
+        else:
+            size = limit + 1 if self._environ.get("wsgi.input_terminated") else 0  # else a read might never end
+        body: bytes = self._environ["wsgi.input"].read(min(size, limit + 1)) if size else b""
+        return body if len(body) <= limit else None
 
 
 def _send_reply(reply: Reply, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -52,6 +52,12 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> str:
     return SECRET
 
 
+def complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set what signing in needs besides a key and a store."""
+    monkeypatch.setenv("JWT_ISSUER", "https://shop.example")
+    monkeypatch.setenv("JWT_AUDIENCE", "shop")
+
+
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, secret: str) -> Path:
     """Configure a store too."""
@@ -592,7 +598,8 @@ def test_whoever_is_shut_out_loses_their_tokens(
 ) -> None:
     """Of the subject, whatever the name; nobody else's. The old password is of no use, enabling brings none back."""
     assert run("user", "add", "ada", "--subject", "42", "--password-stdin").code == 0
-    text, other = token(claims(sub="42")), token(claims(sub="ada"))
+    complete(monkeypatch)
+    text, other = (token(claims(sub=subject, iss="https://shop.example", aud="shop")) for subject in ("42", "ada"))
     assert run("token", "verify", text).code == 0
     by_stdin(monkeypatch, "another good password")
     result = run("user", command, "ada", *(["--password-stdin"] if command == "password" else []))
@@ -665,7 +672,8 @@ def test_a_client_s_secret_is_shown_once_and_works(
     found = Client("reporting", ("read",), ("https://api.example",))
     assert drive(known.authenticate("reporting", secret)) == found
     assert run("client", "add", "reporting").code == 1
-    text = token(claims(client_id="reporting"))
+    complete(monkeypatch)
+    text = token(claims(client_id="reporting", iss="https://shop.example", aud="shop"))
     assert run("token", "verify", text).code == 0
     assert run("client", "disable", "reporting").out == (
         "disabled client reporting\nrevoked its tokens issued up to now\n"
@@ -929,3 +937,34 @@ def test_ed25519_is_among_the_algorithms() -> None:
     from jwt_middleware.token import keys
 
     assert set(keys.ALGORITHMS) == {*keys.HMAC, *ASYMMETRIC}
+
+
+def test_sessions_lists_who_is_signed_in(run: Run, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what `revoke session` needs to end one; afterwards it cannot be refreshed."""
+    from tests.login.service import authenticate
+    from tests.worlds import WSGIWorld
+
+    complete(monkeypatch)
+    monkeypatch.setenv("JWT_AUTHENTICATE", f"{authenticate.__module__}:authenticate")
+    world = WSGIWorld()
+    body = b'{"username":"ada","password":"correct horse"}'
+    headers = [("Content-Type", "application/json"), ("User-Agent", "Firefox")]
+    got = json.loads(world.request("/auth/token", method="POST", body=body, headers=headers).body)
+    sid = world.request(token=got["access_token"]).user.session_id
+    listed = run("sessions", "7")
+    assert (listed.code, listed.out.split()[0]) == (0, sid)
+    assert "127.0.0.1" in listed.out
+    assert "Firefox" in listed.out
+    assert run("revoke", "session", str(sid)).code == 0
+    body = json.dumps({"refresh_token": got["refresh_token"]}).encode()
+    assert world.request("/auth/refresh", method="POST", body=body, headers=headers).error == "invalid_grant"
+    nobody = run("sessions", "nobody")
+    assert (nobody.code, nobody.out) == (1, "")
+
+
+def test_sessions_needs_somebody_who_can_sign_in(run: Run, store: Path) -> None:
+    """2, as for every other usage that cannot be."""
+    store.touch()
+    asked = run("sessions", "7")
+    assert asked.code == 2
+    assert "JWT_USERS_FILE" in asked.err

@@ -439,14 +439,34 @@ def only_ada(name: str, password: str) -> str | None:
     return "42" if (name, password) == ("ada", PASSWORD) else None
 
 
+def sign_in(stage: Stage, *, path: str = "/auth/token", **settings: Any) -> Any:
+    """Serve people who sign in, and let one do so: the world, and the answer."""
+    people = {"authenticate": f"{__name__}:only_ada"} if "users_file" not in settings else {}
+    fixed = {"issuer": ISSUER, "audience": AUDIENCE, "store_url": stage.sqlite(), "store_timeout": 5}
+    world = stage.protect(**(fixed | people | settings))
+    return world, ask(world, path, username="ada", password=PASSWORD)
+
+
+def ask(world: World, path: str, **parameters: str) -> Any:
+    """Send JSON."""
+    kind = [("Content-Type", "application/json")]
+    return world.request(path, method="POST", headers=kind, body=json.dumps(parameters).encode(), host="localhost")
+
+
+def refreshed(world: World, answer: Any) -> Any:
+    return ask(world, "/auth/refresh", refresh_token=json.loads(answer.body)["refresh_token"])
+
+
+def cookies(answer: Any) -> str:
+    return "".join(value for name, value in answer.headers if name.lower() == "set-cookie")
+
+
 @proof
 def authenticate(stage: Stage) -> None:
-    """The app's function says who somebody is; without it nobody can be asked."""
-    assert stage.protect().auth.core.authority is None
-    world = stage.protect(authenticate=f"{__name__}:only_ada")
-    authority = world.auth.core.authority
-    assert world.drive(authority.authenticate("ada", PASSWORD)).subject == "42"
-    assert world.drive(authority.authenticate("ada", "another")) is None
+    """The app's function says who somebody is; without it nobody can sign in."""
+    assert ask(stage.protect(), "/auth/token", username="ada", password=PASSWORD).error == "unauthorized"
+    world, answer = sign_in(stage)
+    assert world.request(token=json.loads(answer.body)["access_token"]).user.identity == "42"
 
 
 @proof
@@ -454,22 +474,86 @@ def users_file(stage: Stage) -> None:
     """Who is in the file can sign in."""
     file = stage.folder / "users.json"
     file.write_text(json.dumps({"users": {"ada": {"password": HASH, "subject": "42"}}}))
-    world = stage.protect(users_file=file)
-    authority = world.auth.core.authority
-    assert world.drive(authority.authenticate("ada", PASSWORD)).subject == "42"
-    assert world.drive(authority.authenticate("bob", PASSWORD)) is None
+    world, answer = sign_in(stage, users_file=file)
+    assert answer.status == 200
+    assert ask(world, "/auth/token", username="bob", password=PASSWORD).error == "invalid_grant"
 
 
 @proof
 def clients_file(stage: Stage) -> None:
-    """Which machine is in the file can sign in."""
-    assert stage.protect().auth.core.clients is None
+    """Which machine is in the file gets a token."""
     file = stage.folder / "clients.json"
     file.write_text(json.dumps({"clients": {"reporting": {"secret": HASH}}}))
-    world = stage.protect(clients_file=file)
-    clients = world.auth.core.clients
-    assert world.drive(clients.authenticate("reporting", PASSWORD)).client_id == "reporting"
-    assert world.drive(clients.authenticate("billing", PASSWORD)) is None
+    world, _ = sign_in(stage, clients_file=file)
+    for client, status in (("reporting", 200), ("billing", 401)):
+        answer = ask(world, "/auth/token", grant_type="client_credentials", client_id=client, client_secret=PASSWORD)
+        assert answer.status == status
+
+
+@proof
+def refresh_token_expires(stage: Stage) -> None:
+    """A session that is not refreshed for so long is over."""
+    world, answer = sign_in(stage, refresh_token_expires=50)
+    stage.clock.now += 51
+    assert refreshed(world, answer).error == "invalid_grant"
+
+
+@proof
+def session_expires(stage: Stage) -> None:
+    """A session is over then, though it was used."""
+    world, answer = sign_in(stage, session_expires=50)
+    stage.clock.now += 40
+    answer = refreshed(world, answer)
+    assert answer.status == 200
+    stage.clock.now += 11
+    assert refreshed(world, answer).error == "invalid_grant"
+
+
+@proof
+def refresh_grace(stage: Stage) -> None:
+    """A refresh token is good for so long after its first use."""
+    for grace, status in ((20, 200), (5, 401)):
+        world, answer = sign_in(stage, refresh_grace=grace)
+        assert refreshed(world, answer).status == 200
+        stage.clock.now += 10
+        assert refreshed(world, answer).status == status
+
+
+@proof
+def login_attempts(stage: Stage) -> None:
+    """One account may be tried so often."""
+    world, _ = sign_in(stage, login_attempts="2/hour")
+    assert ask(world, "/auth/token", username="ada", password=PASSWORD).status == 200
+    assert ask(world, "/auth/token", username="ada", password=PASSWORD).status == 429
+
+
+@proof
+def auth_prefix(stage: Stage) -> None:
+    """Signing in is served there."""
+    assert sign_in(stage, path="/api/session/token", auth_prefix="/api/session")[1].status == 200
+
+
+@proof
+def token_location(stage: Stage) -> None:
+    """Tokens come in cookies, and not in the body."""
+    _, answer = sign_in(stage, token_location="cookies")
+    assert "__Host-access_token=" in cookies(answer)
+    assert "access_token" not in json.loads(answer.body)
+
+
+@proof
+def cookie_secure(stage: Stage) -> None:
+    """Cookies may go over plain HTTP, on this machine."""
+    _, answer = sign_in(stage, token_location="cookies", cookie_secure=False)
+    assert cookies(answer).startswith("access_token=")
+    assert "Secure" not in cookies(answer)
+
+
+@proof
+def cookie_samesite(stage: Stage) -> None:
+    """The access token's cookie says so."""
+    _, answer = sign_in(stage, token_location="cookies", cookie_samesite="None")
+    assert "SameSite=None" in cookies(answer)
 
 
 # --- behaviour -------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -99,6 +100,7 @@ class ASGIWorld:
         host: str | None = "api.example",
         mount: str = "",
         raw_path: bytes | None = None,
+        body: bytes = b"",
         extra: dict[str, Any] | None = None,
     ) -> Answer:
         """Send one HTTP request."""
@@ -108,15 +110,16 @@ class ASGIWorld:
             "query_string": b"", "root_path": mount, "headers": _asgi_headers(token, headers, host),
             "client": (peer, 1234) if peer else None, "server": ("127.0.0.1", 80), **(extra or {}),
         }  # fmt: skip
-        return self.send(scope)
+        return self.send(scope, body)
 
-    def send(self, scope: dict[str, Any]) -> Answer:
+    def send(self, scope: dict[str, Any], body: bytes = b"") -> Answer:
         """Hand over one scope of type http."""
         self.seen.clear()
         sent: list[dict[str, Any]] = []
+        parts = [body[:7], body[7:]] if len(body) > 7 else [body]
 
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
 
         async def send(message: Any) -> None:
             sent.append(message)
@@ -124,6 +127,25 @@ class ASGIWorld:
         self.runner.run(self.middleware(scope, receive, send))
         head = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in sent[0]["headers"]]
         return Answer(sent[0]["status"], head, b"".join(m.get("body", b"") for m in sent[1:]), list(self.seen))
+
+    def handshake(self, path: str, *, headers: Headers = ()) -> bool:
+        """Open a WebSocket; tell whether the app was asked."""
+        self.seen.clear()
+        scope = {
+            "type": "websocket", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "ws", "path": path,
+            "raw_path": path.encode(), "query_string": b"", "root_path": "",
+            "headers": _asgi_headers(None, headers, "api.example"),
+            "client": ("127.0.0.1", 1234), "server": ("127.0.0.1", 80), "subprotocols": [],
+        }  # fmt: skip
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Any) -> None:
+            pass
+
+        self.runner.run(self.middleware(scope, receive, send))
+        return bool(self.seen)
 
     def verify(self, token: str) -> User:
         return self.runner.run(self.auth.verify(token))
@@ -178,6 +200,7 @@ class WSGIWorld:
         host: str | None = "api.example",
         mount: str = "",
         raw_path: bytes | None = None,
+        body: bytes = b"",
         extra: dict[str, Any] | None = None,
     ) -> Answer:
         """Send one request."""
@@ -185,13 +208,14 @@ class WSGIWorld:
             "REQUEST_METHOD": method, "SCRIPT_NAME": mount, "PATH_INFO": path.encode().decode("latin-1"),
             "QUERY_STRING": "", "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1",
             "REMOTE_ADDR": peer, "wsgi.url_scheme": scheme, **({} if host is None else {"HTTP_HOST": host}),
+            "wsgi.input": io.BytesIO(body), **({"CONTENT_LENGTH": str(len(body))} if body else {}),
         }  # fmt: skip
         if raw_path is not None:
             environ["RAW_URI"] = raw_path.decode("latin-1")
         own: list[tuple[str, str | bytes]] = [("Authorization", f"Bearer {token}")] if token is not None else []
         for name, value in [*own, *headers]:
             key = "HTTP_" + name.upper().replace("-", "_")
-            key = "CONTENT_LENGTH" if key == "HTTP_CONTENT_LENGTH" else key
+            key = key.removeprefix("HTTP_") if key in ("HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE") else key
             text = value.decode("latin-1") if isinstance(value, bytes) else value
             environ[key] = f"{environ[key]},{text}" if key in environ else text
         return self.send(environ | (extra or {}))

@@ -1,4 +1,4 @@
-"""The command `jwt-middleware`: keys, tokens, revocation, users, settings, rules, from the app's own environment.
+"""The command `jwt-middleware`: keys, tokens, sessions, users, settings, rules, from the app's own environment.
 
 Exit codes: 0 yes, 1 no, 2 usage or settings that do not fit.
 """
@@ -17,6 +17,7 @@ from jwt_middleware.cli.config import config
 from jwt_middleware.cli.explain import explain
 from jwt_middleware.cli.keys import keys
 from jwt_middleware.cli.revoke import revoke
+from jwt_middleware.cli.sessions import sessions
 from jwt_middleware.cli.token import token
 from jwt_middleware.cli.user import user
 from jwt_middleware.errors import ConfigurationError, Refused, Unavailable
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (keys, token, revoke, user, client, config, explain):
+for command in (keys, token, revoke, sessions, user, client, config, explain):
     cli.add_command(command)
 
 

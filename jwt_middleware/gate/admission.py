@@ -9,10 +9,19 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from jwt_middleware.errors import ConfigurationError, InvalidRequest, NoCredential, Reason, Refused, Unavailable
+from jwt_middleware.errors import (
+    ConfigurationError,
+    InvalidRequest,
+    InvalidToken,
+    NoCredential,
+    Reason,
+    Refused,
+    Unavailable,
+)
 from jwt_middleware.gate.attempts import FailedAttempts
 from jwt_middleware.gate.authenticator import Authenticator
 from jwt_middleware.gate.cache import Credential
+from jwt_middleware.gate.cookies import Cookies
 from jwt_middleware.gate.forwarding import Forwarding
 from jwt_middleware.gate.hook import EventHook
 from jwt_middleware.gate.metrics import Metrics
@@ -31,13 +40,11 @@ _A_TOKEN = Verdict(Need.TOKEN, (), "no rule")
 
 
 class Service(Protocol):
-    """Something that we answer ourselves, beside the app.
+    """Something that we answer ourselves, beside the app."""
 
-    Attributes:
-        paths: where, relative to the app, in the form of `JWT_EXEMPT_PATHS`.
-    """
-
-    paths: Sequence[str]
+    @property
+    def paths(self) -> Sequence[str]:
+        """Where, relative to the app, in the form of `JWT_EXEMPT_PATHS`."""
 
     async def answer(self, request: Request, gate: Gate) -> Reply:
         """Return the answer to a request for one of the paths.
@@ -73,6 +80,7 @@ class Gate:
         services: Sequence[Service] = (),
         hook: EventHook | None = None,
         failures: RateLimit | None = None,
+        cookies: Cookies | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._rules = rules
@@ -81,11 +89,14 @@ class Gate:
         self._require_https = settings.require_https
         self._preflight = settings.cors_preflight
         self._attempts = FailedAttempts(failures, self._transport) if failures else None
+        self._cookies = cookies
+        self._by_header = "headers" in settings.token_location
+        self._scheme = f"{settings.header_type} " if settings.header_type else ""
         self._services = [(Paths(service.paths), service) for service in services]
         self._tallies = authenticator.tallies
         replies = Replies(settings.realm, settings.header_type, settings.allowed_origins)
         self.refusals = Refusals(replies, self._tallies, hook)
-        self.guarded = self._require_https or rules.binding
+        self.guarded = self._require_https or rules.binding or cookies is not None
         self.metrics = Metrics(self._tallies, authenticator.cache, guarded=self.guarded)
         self.own = _any_of([path.removesuffix("**") for service in services for path in service.paths])
         self.header_name = settings.header_name
@@ -141,16 +152,34 @@ class Gate:
             NoCredential, InvalidRequest, InvalidToken: nobody that we know.
             Unavailable: that cannot be decided.
         """
-        if request.credential is None:
+        if request.credential is not None and self._by_header:
+            return await self._holder(request, request.credential)
+        token = self._cookies.find(request, self._cookies.access) if self._cookies else None
+        if self._cookies is None or not token:
             return await self._authenticator.authenticate(None)
-        if self._require_https:
-            self._check_transport(request)
-        known = self.recall(request.credential) if self.guarded else None
-        request.user = known or await self._authenticator.authenticate(request.credential)
+        try:
+            user = await self._holder(request, self._scheme + token)
+        except InvalidToken as refusal:
+            refusal.headers = self._cookies.access_cleared()
+            raise
+        self._cookies.check(request, user)
+        return user
+
+    async def _holder(self, request: Request, credential: Credential) -> User:
+        self.check_transport(request)
+        known = self.recall(credential) if self.guarded else None
+        request.user = known or await self._authenticator.authenticate(credential)
         return request.user
 
-    def _check_transport(self, request: Request) -> None:
-        if not self._transport.is_secure(request.scheme, request.peer, request.values("x-forwarded-proto")):
+    def check_transport(self, request: Request) -> None:
+        """Let a request pass that came over HTTPS, or need not.
+
+        Raises:
+            InvalidRequest: it did not, and JWT_REQUIRE_HTTPS is on.
+        """
+        if self._require_https and not self._transport.is_secure(
+            request.scheme, request.peer, request.values("x-forwarded-proto")
+        ):
             seen = f"scheme {request.scheme} from {request.peer or 'a Unix socket'}"
             raise InvalidRequest(Reason.INSECURE_TRANSPORT, f"{seen}, JWT_REQUIRE_HTTPS=true (JWT_TRUSTED_PROXIES?)")
 

@@ -25,6 +25,27 @@ QUIET = 60.0  # seconds between two lines that say so
 _logger = logging.getLogger("jwt_middleware")
 
 
+class Over:
+    """Who is over a limit, and until when: as far as this process knows, so that nobody is asked again."""
+
+    def __init__(self, now: Callable[[], float] = monotonic) -> None:
+        self._now = now
+        self._until: dict[str, float] = {}
+
+    def remember(self, client: str, seconds: int) -> None:
+        """Keep in mind that there is no room for a client for some seconds."""
+        if len(self._until) >= KNOWN:
+            self._until = {}  # the store is asked once more for each, that is all
+        self._until[client] = self._now() + seconds
+
+    def left(self, client: str) -> int:
+        """Return the whole seconds until there is room, 0 when there may be."""
+        return max(0, ceil(self._until.get(client, 0.0) - self._now()))
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+
 class FailedAttempts:
     """Decides whether a refusal stands, or its client has failed too often.
 
@@ -38,7 +59,7 @@ class FailedAttempts:
         self._limit = limit
         self._transport = transport
         self._now = now
-        self._over: dict[str, float] = {}  # address: until when
+        self._over = Over(lambda: self._now())
         self._counts_again = self._speaks_again = 0.0
 
     async def weigh(self, refusal: Refused, request: Request) -> Refused:
@@ -46,14 +67,11 @@ class FailedAttempts:
         if not _is_failure(refusal):
             return refusal
         client = group(self._transport.client(request.peer, request.values("x-forwarded-for")))
-        wait = self._remembered(client) or await self._count(client)
+        wait = self._over.left(client) or await self._count(client)
         if not wait:
             return refusal
         whom = escaped(client) or "a Unix socket"
         return TooManyRequests(f"{refusal.reason} from {whom}, JWT_FAILED_ATTEMPTS={self._limit.rate}", wait)
-
-    def _remembered(self, client: str) -> int:
-        return max(0, ceil(self._over.get(client, 0.0) - self._now()))
 
     async def _count(self, client: str) -> int:
         if self._now() < self._counts_again:
@@ -64,9 +82,7 @@ class FailedAttempts:
             self._pause(error)
             return 0
         if wait:
-            if len(self._over) >= KNOWN:
-                self._over = {}  # the store is asked once more for each, that is all
-            self._over[client] = self._now() + wait
+            self._over.remember(client, wait)
         return wait
 
     def _pause(self, error: Unavailable) -> None:

@@ -30,6 +30,10 @@ class Refusals:
             self._hook.tell(_event(refusal, request, user or ANONYMOUS, self._hook.clock()))
         return self._replies.to(refusal, request.origin)
 
+    def readable(self, reply: Reply, request: Request) -> Reply:
+        """Return an answer of ours that the page which asked may read, if its origin is allowed."""
+        return self._replies.readable(reply, request.origin)
+
 
 def _event(refusal: Refused | Unavailable, request: Request, user: User, now: float) -> Event:
     unavailable = isinstance(refusal, Unavailable)

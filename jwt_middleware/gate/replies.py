@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from jwt_middleware.errors import Reason, Refused, TooManyRequests, Unavailable
+from jwt_middleware.errors import GrantRefused, Reason, Refused, Unavailable
 
 Headers = tuple[tuple[str, str], ...]
 RETRY_AFTER_SECONDS = 1
@@ -23,10 +23,18 @@ _DESCRIPTIONS = {
     "insufficient_scope": "The access token does not grant what this request needs.",
     "insufficient_user_authentication": "A more recent authentication is required.",
     "too_many_requests": "Too many attempts have failed. Try again later.",
+    "csrf_failed": "The request may not have come from a page of ours.",
+    "invalid_grant": "The credentials are not valid.",
+    "invalid_client": "The client could not be authenticated.",
+    "invalid_target": "The audience is not one that may be asked for.",
+    "invalid_scope": "The scope is more than may be granted.",
+    "unsupported_grant_type": "The grant type is not password, refresh_token or client_credentials.",
     "temporarily_unavailable": "The access token cannot be checked right now.",
 }
 _EXPIRED = "The access token has expired."
 _INSECURE = "Access tokens are accepted over HTTPS only."
+_MALFORMED = "The request lacks a parameter, repeats one, or is not of a form that we read."
+NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,10 @@ class Reply:
     status: int
     headers: Headers
     body: bytes
+
+    def with_headers(self, more: Headers) -> Reply:
+        """Return the same answer with more headers."""
+        return Reply(self.status, self.headers + more, self.body) if more else self
 
     @property
     def status_line(self) -> str:
@@ -47,6 +59,7 @@ class Replies:
     """Makes the answer to a refusal, with CORS headers for the origins that may read it."""
 
     def __init__(self, realm: str, scheme: str, allowed_origins: Sequence[str] = ()) -> None:
+        self._realm = realm
         self._challenge = f'{scheme or "Bearer"} realm="{realm}"'
         self._origins = frozenset(allowed_origins)
         self._made: dict[tuple[object, ...], Reply] = {}
@@ -54,25 +67,36 @@ class Replies:
     def to(self, refusal: Refused | Unavailable, origin: str | None) -> Reply:
         """Return the answer to a refusal, readable by the page of `origin` if that is allowed."""
         description = _description(refusal)
-        key = (refusal.code, description, *_more(refusal))  # bounded: the last come from the settings
+        key = (refusal.status, refusal.code, description, *_more(refusal))  # bounded: the last come from the settings
         reply = self._made.get(key)
         if reply is None:
             reply = self._made[key] = self._make(refusal, description)
-        more = _momentary(refusal) + self._cors(origin)
-        return Reply(reply.status, reply.headers + more, reply.body) if more else reply
+        more = refusal.headers if isinstance(refusal, Refused) else ()
+        return self.readable(reply.with_headers(more), origin)
+
+    def readable(self, reply: Reply, origin: str | None) -> Reply:
+        """Return an answer that the page of `origin` may read, if that is allowed (Fetch standard, CORS protocol)."""
+        return reply.with_headers(self._cors(origin)) if self._origins else reply
 
     def _make(self, refusal: Refused | Unavailable, description: str) -> Reply:
         body = json.dumps({"error": refusal.code, "error_description": description}).encode()
-        headers = [
+        fixed = (
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
-        ]
+        )
+        return Reply(refusal.status, fixed + self._next_step(refusal, description), body)
+
+    def _next_step(self, refusal: Refused | Unavailable, description: str) -> Headers:
+        """Tell the client how to go on: later, or with which credential (RFC 9110 section 11.6.1)."""
         if refusal.status == 503:
-            headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
-        elif refusal.status != 429:
-            headers.append(("WWW-Authenticate", self._challenge + _parameters(refusal, description)))
-        return Reply(refusal.status, tuple(headers), body)
+            return (("Retry-After", str(RETRY_AFTER_SECONDS)),)
+        if not isinstance(refusal, GrantRefused):
+            challenge = self._challenge + _parameters(refusal, description)
+            return () if refusal.status == 429 else (("WWW-Authenticate", challenge),)
+        if refusal.code == "invalid_client":
+            return (("WWW-Authenticate", f'Basic realm="{self._realm}"'),)  # RFC 6749 section 5.2
+        return (("WWW-Authenticate", self._challenge),) if refusal.status == 401 else ()
 
     def _cors(self, origin: str | None) -> Headers:
         if not self._origins:
@@ -88,17 +112,20 @@ class Replies:
         )
 
 
+def in_json(status: int, value: object, more: Headers = NO_STORE) -> Reply:
+    """Return an answer of our own endpoints, which no cache keeps unless `more` says so."""
+    body = json.dumps(value).encode()
+    return Reply(status, (("Content-Type", "application/json"), ("Content-Length", str(len(body))), *more), body)
+
+
 def _description(refusal: Refused | Unavailable) -> str:
+    if refusal.reason is Reason.MALFORMED_REQUEST:
+        return _MALFORMED
     if refusal.reason is Reason.EXPIRED:
         return _EXPIRED
     if refusal.reason is Reason.INSECURE_TRANSPORT:
         return _INSECURE
     return _DESCRIPTIONS[refusal.code]
-
-
-def _momentary(refusal: Refused | Unavailable) -> Headers:
-    """What is another with each answer, and so is not kept."""
-    return (("Retry-After", str(refusal.retry_after)),) if isinstance(refusal, TooManyRequests) else ()
 
 
 def _more(refusal: Refused | Unavailable) -> tuple[tuple[str, str], ...]:

@@ -61,9 +61,25 @@ class Request(ABC):
     def peer(self) -> str:
         """The address at the other end of it; empty for a Unix socket."""
 
+    @property
     @abstractmethod
+    def mount(self) -> str:
+        """Where the app is mounted, as the server tells; empty at the root."""
+
+    @abstractmethod
+    def fields(self, name: str) -> Sequence[str]:
+        """Return the fields of a header, by its lower-case name; a WSGI server has joined them to one."""
+
+    @abstractmethod
+    async def body(self, limit: int) -> bytes | None:
+        """Return the body, read to its end; `None` if it is longer than `limit` bytes, or the client went away."""
+
     def values(self, name: str) -> Sequence[str]:
-        """Return the values of a header, by its lower-case name."""
+        """Return the values of a header that is a list, by its lower-case name.
+
+        Fields are split at their commas in both worlds, since WSGI servers join them so.
+        """
+        return [value.strip() for field in self.fields(name) for value in field.split(",")]
 
     @property
     def origin(self) -> str | None:

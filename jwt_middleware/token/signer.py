@@ -35,6 +35,8 @@ class Signer:
         scope: str | Iterable[str] = (),
         claims: Mapping[str, Any] | None = None,
         expires_in: float | None = None,
+        client_id: str | None = None,
+        audience: str | None = None,
     ) -> str:
         """Make a signed access token. No I/O: nothing is stored.
 
@@ -43,6 +45,8 @@ class Signer:
             scope: what it grants, separated by spaces or as an iterable.
             claims: further claims, such as `name` or `roles`; the registered ones are ours.
             expires_in: its life in seconds; default `JWT_ACCESS_TOKEN_EXPIRES`.
+            client_id: through whom it was obtained; default `JWT_CLIENT_ID`.
+            audience: whom it is meant for; default the first of `JWT_AUDIENCE`.
 
         Returns:
             The compact JWS.
@@ -56,8 +60,11 @@ class Signer:
         lifetime = self._lifetime(expires_in)
         payload = own | self._fixed | {"sub": subject, self._settings.identity_claim: subject}
         payload |= {"iat": now, "exp": int(now + lifetime), "jti": uuid.uuid4().hex}
+        payload |= {"client_id": client_id} if client_id else {}
         granted = scope if isinstance(scope, str) else " ".join(scope)
-        return self._signed(payload | ({"scope": granted} if granted else {}))
+        payload |= {"scope": granted} if granted else {}
+        self._check_acceptable(_json(payload))
+        return self._signed(payload | ({"aud": audience} if audience else {}))
 
     def _lifetime(self, expires_in: float | None) -> float:
         if expires_in is None:
@@ -75,9 +82,7 @@ class Signer:
             raise ValueError(f"we would refuse this token: {error.detail}") from None
 
     def _signed(self, payload: dict[str, Any]) -> str:
-        text = _json(payload)
-        self._check_acceptable(text)
-        message = self._header + b"." + jws.encode(text)
+        message = self._header + b"." + jws.encode(_json(payload))
         token = message + b"." + jws.encode(self._key.sign(message))
         if len(token) > self._settings.max_token_bytes:
             raise ValueError(f"the token would have {len(token)} bytes, more than JWT_MAX_TOKEN_BYTES")

@@ -56,6 +56,10 @@ class AsyncIO:
         except TimeoutError as error:
             raise pool.failure(error) from None
 
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass, for others too."""
+        await asyncio.sleep(seconds)
+
     async def offload(self, function: Callable[[], T]) -> T:
         """Call the function in a thread of the loop's executor."""
         return await asyncio.get_running_loop().run_in_executor(None, function)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from time import monotonic
@@ -50,6 +51,10 @@ class BlockingIO:
             Unavailable: no answer within the time-out, or an answer that is an error.
         """
         return await self._pool().ask(command, monotonic() + self._timeout)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass for this thread."""
+        time.sleep(seconds)
 
     async def offload(self, function: Callable[[], T]) -> T:
         """Call the function: this thread has nobody else to serve."""

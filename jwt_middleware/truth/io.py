@@ -29,6 +29,9 @@ class IO(Protocol):
             Unavailable: no answer in time, or an answer that is an error.
         """
 
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
     async def offload(self, function: Callable[[], T]) -> T:
         """Call a function that may block for milliseconds without stalling other requests."""
 

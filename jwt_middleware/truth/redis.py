@@ -20,6 +20,7 @@ from pathlib import Path
 from jwt_middleware.errors import Unavailable
 from jwt_middleware.truth.io import IO
 from jwt_middleware.truth.line import Endpoint
+from jwt_middleware.truth.sessions import SessionStore
 from jwt_middleware.truth.store import SLACK, Window
 
 
@@ -34,6 +35,7 @@ class RedisStore:
 
     def __init__(self, io: IO, prefix: str, max_lifetime: float | None) -> None:
         self._io = io
+        self._prefix = prefix
         self._key = f"{{{prefix}}}:revoked"
         self._counts = f"{{{prefix}}}:n:"
         self._horizon = "" if max_lifetime is None else str(max_lifetime + SLACK)
@@ -84,6 +86,12 @@ class RedisStore:
             Unavailable: Redis did not confirm. Forgetting again is harmless.
         """
         await self._io.redis("SET", self._counts + name, "", "PX", 1)  # DEL would be one more right to give
+
+    def sessions(self, issuer: str) -> SessionStore:
+        """Return the keeper of an issuer's sessions, in the same place."""
+        from jwt_middleware.truth.redis_sessions import RedisSessions
+
+        return RedisSessions(self._io, self._prefix, issuer)
 
 
 def _score(mark: float) -> str:

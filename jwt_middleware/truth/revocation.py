@@ -87,6 +87,13 @@ class Revocation:
             if revokes(mark, issued_at):
                 raise InvalidToken(Reason.REVOKED, f"revoked by {_KINDS[name[0]]}")
 
+    def of_session(self, sid: str, subject: str = "", client_id: str = "") -> tuple[str, ...]:
+        """Return the names by which a session can be revoked, its own first."""
+        names = [item(SESSION, self._issuer, sid)]
+        names += [item(SUBJECT, self._issuer, subject)] if subject else []
+        names += [item(CLIENT, self._issuer, client_id)] if client_id else []
+        return (*names, item(ISSUER, self._issuer))
+
     async def revoke_token(self, jti: str, expires: float | None = None) -> None:
         """Revoke one token; without its `exp` (seconds since the epoch) for as long as any token lives."""
         until = self._clock() + self._kept if expires is None else expires + SLACK
@@ -108,13 +115,24 @@ class Revocation:
         """Revoke every token of our issuer up to this second."""
         await self._cut(item(ISSUER, self._issuer))
 
+    def cut_off_of(self, subject: str) -> tuple[str, float]:
+        """Return the item and the mark by which everything of a subject up to this second is revoked."""
+        return item(SUBJECT, self._issuer, subject), self._now()
+
     async def _cut(self, name: str) -> None:
-        await self._write(name, cut_off(int(self._clock() + self._ahead)))
+        await self._write(name, self._now())
+
+    def _now(self) -> float:
+        return cut_off(int(self._clock() + self._ahead))
+
+    def told(self, *names: str) -> None:
+        """Let this process know of what the store has revoked by itself."""
+        for listener in self._listeners:
+            listener(names)
 
     async def _write(self, name: str, mark: float) -> None:
         await self._store.write({name: mark})
-        for listener in self._listeners:
-            listener((name,))
+        self.told(name)
 
 
 _KINDS = {TOKEN: "token", SESSION: "session", SUBJECT: "subject", CLIENT: "client", ISSUER: "issuer"}

@@ -21,6 +21,7 @@ from weakref import WeakSet
 
 from jwt_middleware.errors import Unavailable
 from jwt_middleware.truth.io import IO
+from jwt_middleware.truth.sessions import SessionStore
 from jwt_middleware.truth.store import SLACK, Window
 
 T = TypeVar("T")
@@ -36,6 +37,14 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS counts (name TEXT PRIMARY KEY, span INTEGER NOT NULL, previous INTEGER NOT NULL,
     current INTEGER NOT NULL, expires REAL NOT NULL) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS counts_by_expiry ON counts (expires)",
+    """CREATE TABLE IF NOT EXISTS sessions (
+        issuer TEXT, sid TEXT, subject TEXT NOT NULL, client_id TEXT NOT NULL, scope TEXT NOT NULL,
+        claims TEXT NOT NULL, label TEXT NOT NULL, address TEXT NOT NULL, revoked_by TEXT NOT NULL,
+        created REAL NOT NULL, used REAL NOT NULL, ends REAL NOT NULL,
+        generation INTEGER NOT NULL, rotated REAL NOT NULL, PRIMARY KEY (issuer, sid)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS sessions_by_subject ON sessions (issuer, subject)",
+    "CREATE INDEX IF NOT EXISTS sessions_by_end ON sessions (ends)",
 )
 WRITE = """INSERT INTO marks VALUES (?, ?)
     ON CONFLICT (item) DO UPDATE SET mark = excluded.mark WHERE abs(excluded.mark) > abs(mark)"""
@@ -89,15 +98,10 @@ class SQLiteStore:
         Raises:
             Unavailable: the file cannot be read.
         """
-        query = f"SELECT item, mark FROM marks WHERE item IN ({','.join('?' * len(items))})"  # noqa: S608 - only `?` are put in
-
-        def look(connection: sqlite3.Connection) -> dict[str, float]:
-            return {item: float(mark) for item, mark in connection.execute(query, items)}
-
         try:
-            marks = self._attempt(look)
+            marks = self._attempt(lambda connection: marks_of(connection, items))
         except _BusyError:  # somebody holds the whole file: no waiting where an event loop may be running
-            marks = await self._io.offload(lambda: self._patiently(look))
+            marks = await self._io.offload(lambda: self._patiently(lambda connection: marks_of(connection, items)))
         return [marks.get(item) for item in items]
 
     async def write(self, marks: Mapping[str, float]) -> None:
@@ -106,7 +110,28 @@ class SQLiteStore:
         Raises:
             Unavailable: the file cannot be written. Writing again is harmless.
         """
-        await self._io.offload(lambda: self._patiently(lambda connection: self._write(connection, marks)))
+        await self.transact(lambda connection: self._write(connection, marks))
+
+    async def transact(self, change: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+        """Make a change in one transaction and return what it returns, when the disk has it if it must be `durable`.
+
+        Raises:
+            Unavailable: the file cannot be written.
+        """
+
+        def whole(connection: sqlite3.Connection) -> T:
+            connection.execute(DURABLE if durable else QUICK)
+            with connection:  # commits, or rolls back
+                connection.execute("BEGIN IMMEDIATE")
+                return change(connection)
+
+        return await self._io.offload(lambda: self._patiently(whole))
+
+    def sessions(self, issuer: str) -> SessionStore:
+        """Return the keeper of an issuer's sessions, in the same place."""
+        from jwt_middleware.truth.sqlite_sessions import SQLiteSessions
+
+        return SQLiteSessions(self, issuer)
 
     async def count(self, name: str, seconds: int, limit: int, amount: int = 1) -> Window:
         """Count `amount` more under a name, unless that makes more than `limit`; by this machine's clock.
@@ -114,8 +139,9 @@ class SQLiteStore:
         Raises:
             Unavailable: the file cannot be written.
         """
-        return await self._io.offload(
-            lambda: self._patiently(lambda connection: self._count(connection, name, seconds, limit, amount))
+        # Strangers make us count: not a disk's turn for each, and a crash may lose it.
+        return await self.transact(
+            lambda connection: self._count(connection, name, seconds, limit, amount), durable=False
         )
 
     async def forget(self, name: str) -> None:
@@ -124,37 +150,28 @@ class SQLiteStore:
         Raises:
             Unavailable: the file cannot be written. Forgetting again is harmless.
         """
-
-        def drop(connection: sqlite3.Connection) -> None:
-            connection.execute(QUICK)
-            connection.execute("DELETE FROM counts WHERE name = ?", (name,))
-
-        await self._io.offload(lambda: self._patiently(drop))
+        await self.transact(
+            lambda connection: connection.execute("DELETE FROM counts WHERE name = ?", (name,)), durable=False
+        )
 
     def _count(self, connection: sqlite3.Connection, name: str, seconds: int, limit: int, amount: int) -> Window:
-        connection.execute(QUICK)  # strangers make us count: not a disk's turn for each, and a crash may lose it
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
-            now = self._clock()
-            span = int(now // seconds)
-            left = (span + 1) * seconds - now
-            previous, current = _known(connection.execute(COUNTED, (name,)).fetchone(), span)
-            room = int(previous * left / seconds) + current + amount <= limit
-            if room and amount:
-                current += amount
-                connection.execute(COUNT, (name, span, previous, current, (span + 2) * seconds))
-                connection.execute(EXPIRE, (now,))
+        now = self._clock()
+        span = int(now // seconds)
+        left = (span + 1) * seconds - now
+        previous, current = _known(connection.execute(COUNTED, (name,)).fetchone(), span)
+        room = int(previous * left / seconds) + current + amount <= limit
+        if room and amount:
+            current += amount
+            connection.execute(COUNT, (name, span, previous, current, (span + 2) * seconds))
+            connection.execute(EXPIRE, (now,))
         return Window(room, previous, current, left)
 
     def _write(self, connection: sqlite3.Connection, marks: Mapping[str, float]) -> None:
-        connection.execute(DURABLE)
         now = self._clock()
-        with connection:  # commits, or rolls back
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(WRITE, marks.items())
-            connection.execute(FORGET, (0, now))
-            if self._max_lifetime is not None:
-                connection.execute(FORGET, (self._max_lifetime + SLACK - now, 0))
+        keep(connection, marks)
+        connection.execute(FORGET, (0, now))
+        if self._max_lifetime is not None:
+            connection.execute(FORGET, (self._max_lifetime + SLACK - now, 0))
 
     def _patiently(self, use: Callable[[sqlite3.Connection], T]) -> T:
         until = monotonic() + self._timeout
@@ -188,6 +205,17 @@ def _known(row: tuple[int, int, int] | None, span: int) -> tuple[int, int]:
     if row is None or not 0 <= span - row[0] <= 1:
         return 0, 0
     return (row[1], row[2]) if row[0] == span else (row[2], 0)
+
+
+def marks_of(connection: sqlite3.Connection, items: Sequence[str]) -> dict[str, float]:
+    """Return the marks that there are of these items."""
+    query = f"SELECT item, mark FROM marks WHERE item IN ({','.join('?' * len(items))})"  # noqa: S608 - only `?` are put in
+    return {item: float(mark) for item, mark in connection.execute(query, items)}
+
+
+def keep(connection: sqlite3.Connection, marks: Mapping[str, float]) -> None:
+    """Write marks, away from zero only."""
+    connection.executemany(WRITE, marks.items())
 
 
 class _BusyError(Exception):

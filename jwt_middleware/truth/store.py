@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from jwt_middleware.truth.sessions import SessionStore
+
 SLACK = 600  # seconds that a mark outlives what it revokes: no clock may forget before another stops accepting
 
 
@@ -72,6 +74,9 @@ class Store(Protocol):
         Raises:
             Unavailable: the store did not confirm. Forgetting again is harmless.
         """
+
+    def sessions(self, issuer: str) -> SessionStore:
+        """Return the keeper of an issuer's sessions, in the same place."""
 
 
 def ended(until: float) -> float:

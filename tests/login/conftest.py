@@ -13,7 +13,10 @@ from jwt_middleware.login import clients, users
 from jwt_middleware.login.passwords import Passwords
 from jwt_middleware.login.records import RecordsFile
 from jwt_middleware.settings import Settings
+from tests.login.service import redis_server, serve, serve_at, service, store_settings
 from tests.truth.conftest import Loop, Threads, World
+
+__all__ = ["redis_server", "serve", "serve_at", "service", "store_settings"]  # fixtures
 
 CHEAP = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
 PASSWORD = "correct horse battery staple"

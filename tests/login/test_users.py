@@ -626,7 +626,9 @@ def test_the_gate_refuses_to_start_with_a_bad_file(protect: Callable[..., Any], 
     path = write(tmp_path / "users.json", {"users": {"ada": {"password": PASSWORD}}})
     clients = write(tmp_path / "clients.json", {"clients": {"web": {}}})
     with pytest.raises(ConfigurationError) as caught:
-        protect(users_file=path, clients_file=clients)
+        protect(
+            users_file=path, clients_file=clients, store_url="sqlite:///x.db", issuer="https://x.example", audience="x"
+        )
     assert len(caught.value.problems) == 2
     assert PASSWORD not in str(caught.value)
 

@@ -18,7 +18,10 @@ from jwt_middleware.truth._async import AsyncIO
 from jwt_middleware.truth._blocking import BlockingIO
 from jwt_middleware.truth.io import IO, run
 from jwt_middleware.truth.redis import RedisStore
+from jwt_middleware.truth.redis_sessions import RedisSessions
+from jwt_middleware.truth.sessions import SessionStore
 from jwt_middleware.truth.sqlite import SQLiteStore
+from jwt_middleware.truth.sqlite_sessions import SQLiteSessions
 from jwt_middleware.truth.store import Store
 from tests.servers import BINARIES, Server, binary
 
@@ -119,6 +122,9 @@ class SQLiteShelf:
     def store(self, world: World, max_lifetime: float | None = None, timeout: float = 10.0) -> Store:
         return SQLiteStore(world.make_io(None, timeout), self._path, timeout, max_lifetime, time.time)
 
+    def sessions(self, world: World, issuer: str = "-") -> SessionStore:
+        return SQLiteSessions(SQLiteStore(world.make_io(None, 10.0), self._path, 10.0, None), issuer)
+
     def plant(self, marks: Mapping[str, float]) -> None:
         with sqlite3.connect(self._path) as connection:
             connection.executemany("INSERT INTO marks VALUES (?, ?)", marks.items())
@@ -154,6 +160,9 @@ class RedisShelf:
     def store(self, world: World, max_lifetime: float | None = None) -> Store:
         return RedisStore(self.io(world), self.prefix, max_lifetime)
 
+    def sessions(self, world: World, issuer: str = "-") -> SessionStore:
+        return RedisSessions(self.io(world), self.prefix, issuer)
+
     def plant(self, marks: Mapping[str, float]) -> None:
         self._server.admin("ZADD", self._key, *(part for item, mark in marks.items() for part in (mark, item)))
 
@@ -179,6 +188,11 @@ def shelf(request: pytest.FixtureRequest, running: Callable[[str], Server], tmp_
 @pytest.fixture
 def store(shelf: SQLiteShelf | RedisShelf, world: World) -> Store:
     return shelf.store(world)
+
+
+@pytest.fixture
+def sessions(shelf: SQLiteShelf | RedisShelf, world: World) -> SessionStore:
+    return shelf.sessions(world)
 
 
 @pytest.fixture(autouse=True)
