@@ -14,7 +14,7 @@ from benchmarks.adapters import asgi_app, asgi_call
 from benchmarks.material import KID, POLICY, Keys, bearer, keycloak, scope
 from benchmarks.measure import Row, compare, in_turn, per_call
 from jwt_middleware.asgi import JWTMiddleware
-from jwt_middleware.token.keys import from_pem, to_jwk
+from jwt_middleware.token.formats import from_pem, to_jwk
 
 Spoil = Callable[[bytes], bytes]
 OTHERS = [f"key-2026-{number:02}" for number in range(9)]

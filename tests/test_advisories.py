@@ -25,7 +25,7 @@ from jwt.algorithms import HMACAlgorithm
 
 from jwt_middleware import ConfigurationError, InvalidToken, Reason
 from jwt_middleware.settings import DECLARATIONS
-from jwt_middleware.token import keys
+from jwt_middleware.token import formats, keys
 from jwt_middleware.token.keys import KeyProblem
 from jwt_middleware.user import ANONYMOUS
 from tests.conformance.evidence import FULL, STRICT, public, refused, send, tripwire
@@ -513,7 +513,7 @@ def test_small_order_ed25519_keys(protect: Protect, tmp_path: Path, y: str) -> N
     head = f"{b64(dumps({'alg': 'EdDSA', 'kid': 'weak'}))}.{b64(dumps(claims()))}"
     refused(world, Reason.UNKNOWN_KEY, token=f"{head}.{b64(bytes.fromhex('01' + '00' * 63))}")
     with pytest.raises(KeyProblem, match="small order"):
-        keys.from_jwk(weak, ())
+        formats.from_jwk(weak, ())
 
 
 @advisory(
@@ -795,8 +795,11 @@ def test_cve_2026_102265_nested_without_end(protect: Protect, depth: int) -> Non
 def test_cve_2026_102270_no_token_is_read_as_a_pem(protect: Protect, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pattern for PEM took time without end; ours read keys at start, from settings, and never from a request."""
     world = protect(**public("RS256"))
-    for name in ("_load_pem", "from_pem", "from_jwk", "from_secret", "_load_jwk"):
-        monkeypatch.setattr(keys, name, None)
+    for module, name in (
+        (formats, "_load_pem"), (formats, "from_pem"), (formats, "from_jwk"), (formats, "_load_jwk"),
+        (keys, "from_secret"), (keys, "from_public"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, None)
     pem = "-----BEGIN " + "A " * 1000
     text = token(header={"kid": pem[:200], "jwk": jwk("RS256")}, key=private("RS256"), alg="RS256")
     assert world.request(token=text).user.identity == "42"

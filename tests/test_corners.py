@@ -16,7 +16,8 @@ import jwt_middleware
 from jwt_middleware import ConfigurationError, InvalidToken, Reason
 from jwt_middleware.gate.admission import ClosedGate
 from jwt_middleware.gate.cache import Cache, Entry
-from jwt_middleware.token.keys import KeyProblem, KeySet, from_pem, from_secret, generate, public_members, to_jwk
+from jwt_middleware.token.formats import from_pem, generate, public_members, to_jwk
+from jwt_middleware.token.keys import KeyProblem, KeySet, from_secret
 from jwt_middleware.token.secrets import objection
 from jwt_middleware.user import User
 from tests.token.forge import claims, private, public_pem, refusal, token, verifying

@@ -19,7 +19,7 @@ import pytest
 
 from jwt_middleware import InvalidToken, Reason
 from jwt_middleware.settings import load
-from jwt_middleware.token import keys, sources
+from jwt_middleware.token import formats, keys, sources
 from jwt_middleware.token.claims import ClaimsPolicy
 from jwt_middleware.token.keys import Key, KeyProblem, KeySet
 from jwt_middleware.token.verifier import Verifier
@@ -112,7 +112,7 @@ def one_key(jwk: dict[str, Any], alg: str | None = None) -> Key:
     """Load a JWK as an operator would: a secret as a secret, anything else as what it says it is."""
     if jwk.get("kty") == "oct":
         return keys.from_secret(plain(jwk["k"]), [alg or jwk["alg"]])
-    return keys.from_jwk(jwk, [alg] if alg else [])
+    return formats.from_jwk(jwk, [alg] if alg else [])
 
 
 def key_set(jwks: dict[str, Any], folder: Path) -> KeySet:
@@ -199,10 +199,10 @@ def test_every_signature_is_judged_as_labelled(name: str) -> None:
     """Wycheproof's raw signatures: what is not plainly valid is refused, `acceptable` included."""
     wrong, count = [], 0
     for group, tests in groups(name):
-        key = keys.from_pem(group["publicKeyPem"], [PRIMITIVES[name]])
+        key = formats.from_pem(group["publicKeyPem"], [PRIMITIVES[name]])
         if "publicKeyJwk" in group:
-            by_jwk = keys.from_jwk(group["publicKeyJwk"], [PRIMITIVES[name]])
-            assert keys.thumbprint(by_jwk.public) == keys.thumbprint(key.public)
+            by_jwk = formats.from_jwk(group["publicKeyJwk"], [PRIMITIVES[name]])
+            assert formats.thumbprint(by_jwk.public) == formats.thumbprint(key.public)
         for test in tests:
             count += 1
             good = key.verifies(bytes.fromhex(test["msg"]), bytes.fromhex(test["sig"]))
@@ -240,15 +240,15 @@ def test_keys_of_kinds_that_we_do_not_take_are_refused(name: str) -> None:
     """ES256K and Ed448: no key of theirs is ever loaded, so no signature of theirs is ever right."""
     for group, _ in groups(name):
         with pytest.raises(KeyProblem, match="of a kind that signs no tokens"):
-            keys.from_pem(group["publicKeyPem"], [])
+            formats.from_pem(group["publicKeyPem"], [])
         with pytest.raises(KeyProblem, match=r"of a kind that signs no tokens|is malformed"):
-            keys.from_jwk(group.get("publicKeyJwk", {"kty": "EC"}), [])
+            formats.from_jwk(group.get("publicKeyJwk", {"kty": "EC"}), [])
 
 
 def test_a_pss_salt_is_as_long_as_its_hash() -> None:
     """RFC 7518 section 3.5: PS512 with a salt of 32 bytes is refused, even where the signature itself is right."""
     for group, tests in groups("rsa_pss_4096_sha512_mgf1_32_test"):
-        key = keys.from_pem(group["publicKeyPem"], ["PS512"])
+        key = formats.from_pem(group["publicKeyPem"], ["PS512"])
         assert len(tests) == 177
         assert {test["result"] for test in tests} == {"valid", "invalid"}
         assert not any(key.verifies(bytes.fromhex(test["msg"]), bytes.fromhex(test["sig"])) for test in tests)
@@ -333,13 +333,13 @@ def test_rfc7520_keys() -> None:
     found = {path.stem: json.loads(path.read_text()) for path in folder.iterdir()}
     for public, private in (("3_1.ec_public_key", "3_2.ec_private_key"), ("3_3.rsa_public_key", "3_4.rsa_private_key")):
         ours, theirs = one_key(found[public]), one_key(found[private])
-        assert keys.thumbprint(ours.public) == keys.thumbprint(theirs.public)
+        assert formats.thumbprint(ours.public) == formats.thumbprint(theirs.public)
         assert theirs.private is None
-        assert not {"d", "p", "q"} & keys.to_jwk(theirs).keys()
+        assert not {"d", "p", "q"} & formats.to_jwk(theirs).keys()
     assert one_key(found["3_5.symmetric_key_mac_computation"]).names == ("HS256",)
     for name in ("3_5.symmetric_key_mac_computation", "3_6.symmetric_key_encryption"):
         with pytest.raises(KeyProblem, match=r"kty='oct'|use='enc'"):
-            keys.from_jwk(found[name], [])
+            formats.from_jwk(found[name], [])
 
 
 @pytest.mark.parametrize("path", sorted((VECTORS / "cookbook" / "rfc7797").iterdir()), ids=lambda path: path.stem)

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jwt_middleware.token import keys
+from jwt_middleware.token import formats, keys
 from jwt_middleware.token.keys import Key
 
-MAKEABLE = (*keys.HMAC, *keys.GENERATED)
+MAKEABLE = (*keys.HMAC, *formats.GENERATED)
 
 
 def new_secret(algorithm: str) -> str:
@@ -29,8 +29,8 @@ def new_key_file(folder: Path, algorithm: str, now: datetime | None = None) -> P
     Raises:
         OSError: the folder cannot be made or written.
     """
-    pem = keys.generate(algorithm)
-    made = keys.from_pem(pem.decode(), [algorithm])
+    pem = formats.generate(algorithm)
+    made = formats.from_pem(pem.decode(), [algorithm])
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%S.%fZ")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{stamp}-{str(made.kid)[:12]}.pem"
@@ -41,4 +41,4 @@ def new_key_file(folder: Path, algorithm: str, now: datetime | None = None) -> P
 
 def jwks(published: Iterable[Key]) -> dict[str, Any]:
     """Return the JWK Set of these keys (RFC 7517 section 5): public members only, no HMAC secret ever."""
-    return {"keys": [keys.to_jwk(key) for key in published if key.names[0] not in keys.HMAC]}
+    return {"keys": [formats.to_jwk(key) for key in published if key.names[0] not in keys.HMAC]}

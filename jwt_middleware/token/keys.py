@@ -2,34 +2,27 @@
 
 A key is typed here, once: a token can pick among keys that are already bound, by `kid` and `alg`,
 and can never turn one kind of key into another. Headers that carry keys (`jwk`, `jku`, `x5c`,
-`x5u`) are not read anywhere.
+`x5u`) are not read anywhere. How keys are written down is the matter of `formats`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import Algorithm, get_default_algorithms
-from jwt.exceptions import PyJWTError
 
 from jwt_middleware.errors import InvalidToken, Reason, shown
-from jwt_middleware.token import jws
 
 _ED25519 = ("EdDSA", "Ed25519")  # one algorithm under two names (RFC 8037 section 3.1, RFC 9864 section 2.2)
 HMAC = {"HS256": 32, "HS384": 48, "HS512": 64}  # and the least bytes of a secret (RFC 7518 section 3.2)
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
-GENERATED = ("RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA")
 ALGORITHMS = (*HMAC, *_RSA, *_CURVES.values(), *_ED25519)
 
 MAX_CANDIDATES = 4  # how many signatures one token without a kid may make us check
-_PUBLIC_MEMBERS = ("kty", "n", "e", "crv", "x", "y")
 _IMPLEMENTATIONS: dict[str, Algorithm] = get_default_algorithms()
 _IMPLEMENTATIONS["Ed25519"] = _IMPLEMENTATIONS["EdDSA"]
 
@@ -72,6 +65,11 @@ class Key:
     kid: str | None = None
     any_kid: bool = True
 
+    @property
+    def symmetric(self) -> bool:
+        """Whether it is an HMAC secret."""
+        return self.names[0] in HMAC
+
     def verifies(self, message: bytes, signature: bytes) -> bool:
         """Tell whether the signature is this key's over the message (RFC 7515 section 5.2)."""
         return self.algorithm.verify(message, self.public, signature)
@@ -93,7 +91,7 @@ class KeySet:
     @property
     def symmetric(self) -> bool:
         """Whether the keys are HMAC secrets."""
-        return any(name in HMAC for name in self.algorithms)
+        return any(key.symmetric for key in self.keys)
 
     def candidates(self, alg: str, kid: str | None) -> Sequence[Key]:
         """Return the keys that a header can mean, by `kid` where it names one.
@@ -120,8 +118,8 @@ class KeySet:
         return ",".join(sorted(self.algorithms)) or "none"
 
 
-def from_secret(secret: bytes, allowed: Sequence[str]) -> Key:
-    """Bind an HMAC secret to its algorithm.
+def from_secret(secret: bytes, allowed: Sequence[str], kid: str | None = None) -> Key:
+    """Bind an HMAC secret to its algorithm; with a `kid` it verifies only tokens that name it, or none.
 
     Raises:
         KeyProblem: too short for its hash (RFC 7518 section 3.2), or no fitting algorithm.
@@ -129,77 +127,22 @@ def from_secret(secret: bytes, allowed: Sequence[str]) -> Key:
     name = _one_of(tuple(HMAC), allowed)
     if len(secret) < HMAC[name]:
         raise KeyProblem(f"is {len(secret)} bytes long, {name} needs {HMAC[name]} (RFC 7518 section 3.2)")
-    return Key((name,), _IMPLEMENTATIONS[name], secret, secret)
+    return Key((name,), _IMPLEMENTATIONS[name], secret, secret, kid, any_kid=kid is None)
 
 
-def from_pem(pem: str, allowed: Sequence[str], kid: str | None = None) -> Key:
-    """Read a PEM public key, private key or certificate, and bind it. Without a `kid` it gets its thumbprint.
-
-    Raises:
-        KeyProblem: not such a PEM, encrypted, too weak, or no fitting algorithm.
-    """
-    private, public = _load_pem(pem.strip().encode("utf-8", "replace"))
-    names = _names(public, allowed)
-    return Key(names, _IMPLEMENTATIONS[names[0]], public, private, kid or thumbprint(public), any_kid=kid is None)
-
-
-def _load_pem(pem: bytes) -> tuple[Any, Any]:
-    try:
-        if b"PRIVATE KEY-----" in pem:
-            private: Any = serialization.load_pem_private_key(pem, password=None)
-            return private, private.public_key()
-        if b"-----BEGIN CERTIFICATE" in pem:
-            from cryptography import x509
-
-            return None, x509.load_pem_x509_certificate(pem).public_key()
-        return None, serialization.load_pem_public_key(pem)
-    except TypeError:
-        raise KeyProblem("is an encrypted private key: give it without a passphrase") from None
-    except Exception:  # noqa: BLE001 - cryptography raises ValueError, UnsupportedAlgorithm and its own, by version
-        raise KeyProblem("is not a PEM key that we understand") from None
-
-
-def from_jwk(jwk: Mapping[str, Any], allowed: Sequence[str]) -> Key:
-    """Read the public half of a JWK (RFC 7517 section 4) and bind it. Its `alg` wins over the default.
+def from_public(public: Any, allowed: Sequence[str], private: Any = None, declared: object = None) -> Key:
+    """Bind a public key: its own declared `alg` wins, then the accepted algorithms, then the default of its type.
 
     Raises:
-        KeyProblem: symmetric, not for signatures, malformed, too weak, or not for an accepted algorithm.
+        KeyProblem: of a kind that signs no tokens, too weak, or not for an accepted algorithm.
     """
-    _check_purpose(jwk)
-    if jwk.get("kty") not in ("RSA", "EC", "OKP"):
-        raise KeyProblem(f"has kty={shown(jwk.get('kty'))}, which is not a public key")
-    public = _load_jwk({name: jwk[name] for name in _PUBLIC_MEMBERS if name in jwk})
-    names = _names(public, allowed, jwk.get("alg"))
-    kid = jwk.get("kid")
-    if kid is not None and not isinstance(kid, str):
-        raise KeyProblem("has a kid that is not a text")
-    return Key(names, _IMPLEMENTATIONS[names[0]], public, kid=kid or thumbprint(public), any_kid=kid is None)
-
-
-def _check_purpose(jwk: Mapping[str, Any]) -> None:
-    if jwk.get("use", "sig") != "sig":
-        raise KeyProblem(f"is for use={shown(jwk['use'])}")
-    if "key_ops" in jwk and (not isinstance(jwk["key_ops"], (list, tuple)) or "verify" not in jwk["key_ops"]):
-        raise KeyProblem("does not list verify in its key_ops")
-
-
-def _load_jwk(members: dict[str, Any]) -> Any:
-    by_type = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
-    try:
-        return _IMPLEMENTATIONS[by_type[members["kty"]]].from_jwk(members)
-    except (PyJWTError, ValueError, TypeError, KeyError):
-        raise KeyProblem("is malformed, or its point is not on its curve") from None
-
-
-def _names(public: Any, allowed: Sequence[str], declared: object = None) -> tuple[str, ...]:
-    """Bind a public key: its own `alg` wins, then the accepted algorithms, then the default of its type."""
     fitting = _fitting(public)
     if declared is not None:
         if declared not in fitting:
             raise KeyProblem(f"has alg={shown(declared)}, which does not fit its type")
         fitting = (str(declared),)
     name = _one_of(fitting, allowed)
-    return _ED25519 if name in _ED25519 else (name,)
+    return Key(_ED25519 if name in _ED25519 else (name,), _IMPLEMENTATIONS[name], public, private)
 
 
 def _fitting(public: Any) -> tuple[str, ...]:
@@ -226,35 +169,3 @@ def _one_of(fitting: Sequence[str], allowed: Sequence[str]) -> str:
     if len(common) > 1 and not set(common) <= set(_ED25519):
         raise KeyProblem(f"fits several of JWT_ALGORITHMS ({', '.join(common)}): a key has one (RFC 8725 section 3.1)")
     return common[0]
-
-
-def generate(algorithm: str) -> bytes:
-    """Make a new private key for one of `GENERATED`, as PEM (PKCS #8)."""
-    if algorithm == "EdDSA":
-        made: Any = ed25519.Ed25519PrivateKey.generate()
-    elif algorithm in _CURVES.values():
-        curves = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
-        made = ec.generate_private_key(curves[algorithm])
-    else:
-        made = rsa.generate_private_key(65537, 3072)
-    encoding, no_passphrase = serialization.Encoding.PEM, serialization.NoEncryption()
-    pem: bytes = made.private_bytes(encoding, serialization.PrivateFormat.PKCS8, no_passphrase)
-    return pem
-
-
-def to_jwk(key: Key) -> dict[str, Any]:
-    """Return the public JWK of an asymmetric key, as a JWK Set publishes it (RFC 7517 section 4)."""
-    members = public_members(key.public)
-    return {**members, "kid": key.kid, "use": "sig", "alg": key.names[0]}
-
-
-def public_members(public: Any) -> dict[str, Any]:
-    """Return the required members of a public key's JWK, and no others (RFC 7638 section 3.2)."""
-    jwk = _IMPLEMENTATIONS[_fitting(public)[0]].to_jwk(public, as_dict=True)
-    return {name: jwk[name] for name in sorted(_PUBLIC_MEMBERS) if name in jwk}
-
-
-def thumbprint(public: Any) -> str:
-    """Return the SHA-256 thumbprint of a public key (RFC 7638)."""
-    members = json.dumps(public_members(public), separators=(",", ":"), sort_keys=True)
-    return jws.encode(hashlib.sha256(members.encode()).digest()).decode()

@@ -11,7 +11,7 @@ from typing import Any
 
 from jwt_middleware.errors import shown
 from jwt_middleware.settings import Settings
-from jwt_middleware.token import keys, secrets
+from jwt_middleware.token import formats, keys, secrets
 from jwt_middleware.token.keys import Key, KeyProblem, KeySet
 
 MAX_JWKS_BYTES = 512 * 1024
@@ -124,14 +124,14 @@ def _public(settings: Settings, problems: list[str]) -> Iterator[Key]:
         if "PRIVATE KEY-----" in pem:
             problems.append("JWT_PUBLIC_KEY holds a private key: set JWT_PRIVATE_KEY instead")
         else:
-            yield from _attempt("JWT_PUBLIC_KEY", problems, lambda: keys.from_pem(pem, settings.algorithms))
+            yield from _attempt("JWT_PUBLIC_KEY", problems, lambda: formats.from_pem(pem, settings.algorithms))
 
 
 def _private(settings: Settings, problems: list[str]) -> Iterator[Key]:
     pem = settings.private_key
     if pem is None:
         return
-    for key in _attempt("JWT_PRIVATE_KEY", problems, lambda: keys.from_pem(pem, settings.algorithms)):
+    for key in _attempt("JWT_PRIVATE_KEY", problems, lambda: formats.from_pem(pem, settings.algorithms)):
         if key.private is None:
             problems.append("JWT_PRIVATE_KEY holds a public key: set JWT_PUBLIC_KEY instead")
         elif settings.public_key and not _is_its_public_half(settings.public_key, key):
@@ -142,7 +142,7 @@ def _private(settings: Settings, problems: list[str]) -> Iterator[Key]:
 
 def _is_its_public_half(public_pem: str, private: Key) -> bool:
     try:
-        return keys.from_pem(public_pem, private.names[:1]).kid == private.kid
+        return formats.from_pem(public_pem, private.names[:1]).kid == private.kid
     except KeyProblem:
         return False
 
@@ -162,7 +162,7 @@ def _directory(settings: Settings, problems: list[str]) -> Iterator[Key]:
 
 def _file(file: Path, settings: Settings) -> Key:
     try:
-        return keys.from_pem(file.read_text("ascii"), settings.algorithms, kid=file.stem)
+        return formats.from_pem(file.read_text("ascii"), settings.algorithms, kid=file.stem)
     except (OSError, UnicodeError):
         raise KeyProblem("cannot be read") from None
 
@@ -198,7 +198,7 @@ def _usable(entries: list[Any], settings: Settings) -> Iterator[Key]:
         try:
             if not isinstance(jwk, dict):
                 raise KeyProblem("is not an object")
-            yield keys.from_jwk(jwk, settings.algorithms)
+            yield formats.from_jwk(jwk, settings.algorithms)
         except KeyProblem as problem:
             kid = jwk.get("kid") if isinstance(jwk, dict) else None
             _logger.warning("JWK %d (kid %s) is skipped: it %s", position, shown(kid), problem)

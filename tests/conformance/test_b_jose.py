@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from jwt_middleware import ConfigurationError, Reason
 from jwt_middleware.settings import DECLARATIONS
-from jwt_middleware.token import keys
+from jwt_middleware.token import formats
 from jwt_middleware.token.keys import KeyProblem
 from tests.conformance.evidence import FULL, STRICT, public, refused
 from tests.token.forge import (
@@ -390,7 +390,7 @@ def test_b19_a_key_for_another_purpose_never_verifies(
     world = protect(**by_set(tmp_path, jwk("RS256", kid="k", **members), jwk("ES256", kid="other")))
     refused(world, Reason.WRONG_ALGORITHM, token=token(key=private("RS256"), alg="RS256", header={"kid": "k"}))
     with pytest.raises(KeyProblem, match=r"is for use=|does not list verify"):
-        keys.from_jwk(jwk("RS256", **members), ())
+        formats.from_jwk(jwk("RS256", **members), ())
 
 
 @pytest.mark.parametrize(

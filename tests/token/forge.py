@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
 from jwt_middleware import InvalidToken, User
-from jwt_middleware.token import keys
+from jwt_middleware.token import formats
 from jwt_middleware.wsgi import JWTAuth
 from tests.worlds import NOW, SECRET, Clock
 
@@ -88,7 +88,7 @@ def public_pem(kind: str) -> str:
 
 def jwk(kind: str, **members: Any) -> dict[str, Any]:
     """Return the public JWK of a kind, with members added."""
-    return keys.public_members(private(kind).public_key()) | members
+    return formats.public_members(private(kind).public_key()) | members
 
 
 def jwks_file(folder: Path, *entries: Any) -> Path:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, x25519
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from jwt_middleware import InvalidToken, Reason
-from jwt_middleware.token import jws, keys, secrets
+from jwt_middleware.token import formats, jws, keys, secrets
 from jwt_middleware.token.keys import Key, KeyProblem, KeySet
 from tests.token.forge import (
     ASYMMETRIC,
@@ -49,9 +49,9 @@ def pem_of(key: Any) -> str:
 )
 def test_a_key_is_bound_to_the_default_of_its_type(kind: str, names: tuple[str, ...]) -> None:
     """Without a word about algorithms a key gets the one of its type, in PEM and in JWK alike."""
-    assert keys.from_pem(public_pem(kind), ()).names == names
-    assert keys.from_pem(private_pem(kind), ()).names == names
-    assert keys.from_jwk(jwk(kind), ()).names == names
+    assert formats.from_pem(public_pem(kind), ()).names == names
+    assert formats.from_pem(private_pem(kind), ()).names == names
+    assert formats.from_jwk(jwk(kind), ()).names == names
 
 
 @pytest.mark.parametrize("alg", HMAC)
@@ -64,22 +64,22 @@ def test_a_secret_is_bound_to_the_named_hash(alg: str) -> None:
 @pytest.mark.parametrize("alg", RSA)
 def test_an_rsa_key_takes_the_named_algorithm(alg: str) -> None:
     """B9: an RSA key can do six algorithms and is bound to the one that is named, by setting or by its own `alg`."""
-    assert keys.from_pem(public_pem("RS256"), (alg,)).names == (alg,)
-    assert keys.from_jwk(jwk("RS256", alg=alg), ()).names == (alg,)
-    assert keys.from_jwk(jwk("RS256", alg=alg), (alg, "ES256")).names == (alg,)
+    assert formats.from_pem(public_pem("RS256"), (alg,)).names == (alg,)
+    assert formats.from_jwk(jwk("RS256", alg=alg), ()).names == (alg,)
+    assert formats.from_jwk(jwk("RS256", alg=alg), (alg, "ES256")).names == (alg,)
 
 
 def test_the_jwks_own_alg_wins_and_must_be_accepted() -> None:
     """CVE-2026-48523: a JWK for RS256 is never used for PS256, even where both are allowed."""
-    assert keys.from_jwk(jwk("RS256", alg="RS256"), ("RS256", "PS256")).names == ("RS256",)
+    assert formats.from_jwk(jwk("RS256", alg="RS256"), ("RS256", "PS256")).names == ("RS256",)
     with pytest.raises(KeyProblem, match="JWT_ALGORITHMS"):
-        keys.from_jwk(jwk("RS256", alg="PS256"), ("RS256",))
+        formats.from_jwk(jwk("RS256", alg="PS256"), ("RS256",))
 
 
 def test_a_key_that_fits_several_named_algorithms_is_refused() -> None:
     """B9, RFC 8725 section 3.1: one key, one algorithm; we do not choose for the operator."""
     with pytest.raises(KeyProblem, match="fits several of JWT_ALGORITHMS \\(RS256, PS256\\)"):
-        keys.from_pem(public_pem("RS256"), ("RS256", "PS256"))
+        formats.from_pem(public_pem("RS256"), ("RS256", "PS256"))
     with pytest.raises(KeyProblem, match="fits several"):
         keys.from_secret(SECRET_BYTES, ("HS256", "HS512"))
 
@@ -87,7 +87,7 @@ def test_a_key_that_fits_several_named_algorithms_is_refused() -> None:
 @pytest.mark.parametrize("allowed", [("EdDSA",), ("Ed25519",), ("EdDSA", "Ed25519"), ("Ed25519", "EdDSA"), ()])
 def test_eddsa_and_ed25519_are_two_names_of_one_algorithm(allowed: tuple[str, ...]) -> None:
     """B18, RFC 9864: an Ed25519 key answers to both names, whichever was configured."""
-    for key in (keys.from_pem(public_pem("EdDSA"), allowed), keys.from_jwk(jwk("EdDSA", alg="Ed25519"), allowed)):
+    for key in (formats.from_pem(public_pem("EdDSA"), allowed), formats.from_jwk(jwk("EdDSA", alg="Ed25519"), allowed)):
         assert set(key.names) == {"EdDSA", "Ed25519"}
 
 
@@ -99,12 +99,12 @@ def test_a_key_is_never_bound_to_an_algorithm_of_another_type(kind: str, alg: st
     """B8, CVE-2022-23541: kty and crv decide what a key can do; neither a setting nor its own `alg` can change that."""
     fits = {"RS256": set(RSA), "EdDSA": {"EdDSA", "Ed25519"}}.get(kind, {kind})
     if alg in fits:
-        assert alg in keys.from_pem(public_pem(kind), (alg,)).names
+        assert alg in formats.from_pem(public_pem(kind), (alg,)).names
         return
     with pytest.raises(KeyProblem, match="does not fit JWT_ALGORITHMS"):
-        keys.from_pem(public_pem(kind), (alg,))
+        formats.from_pem(public_pem(kind), (alg,))
     with pytest.raises(KeyProblem, match="does not fit its type"):
-        keys.from_jwk(jwk(kind, alg=alg), ())
+        formats.from_jwk(jwk(kind, alg=alg), ())
 
 
 @pytest.mark.parametrize("alg", [*ASYMMETRIC, "none", "hs256", ""])
@@ -129,9 +129,9 @@ def test_a_secret_is_as_long_as_its_hash(alg: str, least: int) -> None:
 def test_rsa_below_2048_bits_is_refused() -> None:
     """B15, RFC 7518 section 3.3: 1024 bits verify nothing, from PEM or JWK, public or private."""
     for read in (
-        lambda: keys.from_pem(public_pem("RSA-1024"), ()),
-        lambda: keys.from_pem(private_pem("RSA-1024"), ()),
-        lambda: keys.from_jwk(_rsa_1024_jwk(), ()),
+        lambda: formats.from_pem(public_pem("RSA-1024"), ()),
+        lambda: formats.from_pem(private_pem("RSA-1024"), ()),
+        lambda: formats.from_jwk(_rsa_1024_jwk(), ()),
     ):
         with pytest.raises(KeyProblem, match="has 1024 bits"):
             read()
@@ -160,19 +160,19 @@ def test_ed25519_points_of_small_order_are_refused(y: str, sign_bit: int) -> Non
     raw = bytearray.fromhex(y)
     raw[31] |= sign_bit
     with pytest.raises(KeyProblem):
-        keys.from_jwk({"kty": "OKP", "crv": "Ed25519", "x": b64(bytes(raw))}, ())
+        formats.from_jwk({"kty": "OKP", "crv": "Ed25519", "x": b64(bytes(raw))}, ())
     try:
         pem = pem_of(Ed25519PublicKey.from_public_bytes(bytes(raw)))
     except ValueError:  # a cryptography that refuses the point itself
         return
     with pytest.raises(KeyProblem):
-        keys.from_pem(pem, ())
+        formats.from_pem(pem, ())
 
 
 @pytest.mark.parametrize("octet", range(0, 256, 51))
 def test_ordinary_ed25519_points_are_not_refused(octet: int) -> None:
     """Only the points of small order are refused, not the points that look a little like them."""
-    key = keys.from_pem(public_pem("EdDSA"), ())
+    key = formats.from_pem(public_pem("EdDSA"), ())
     raw = key.public.public_bytes_raw()
     assert raw[:31].hex() not in {y[:62] for y in SMALL_ORDER.values()}
     message = bytes([octet]) * 10
@@ -194,7 +194,7 @@ FOREIGN: dict[str, Any] = {
 def test_keys_of_kinds_that_sign_no_tokens_are_refused(make: Any) -> None:
     """secp256k1, Ed448, X25519, DSA and odd curves are read by cryptography, and refused by us."""
     with pytest.raises(KeyProblem, match=r"of a kind that signs no tokens|not a PEM key"):
-        keys.from_pem(pem_of(make()), ())
+        formats.from_pem(pem_of(make()), ())
 
 
 def test_es256k_is_not_es256() -> None:
@@ -202,9 +202,9 @@ def test_es256k_is_not_es256() -> None:
     numbers = private("secp256k1").public_key().public_numbers()
     members = {"kty": "EC", "x": b64(numbers.x.to_bytes(32, "big")), "y": b64(numbers.y.to_bytes(32, "big"))}
     with pytest.raises(KeyProblem, match="of a kind that signs no tokens"):
-        keys.from_jwk(members | {"crv": "secp256k1"}, ())
+        formats.from_jwk(members | {"crv": "secp256k1"}, ())
     with pytest.raises(KeyProblem, match="not on its curve"):
-        keys.from_jwk(members | {"crv": "P-256"}, ())
+        formats.from_jwk(members | {"crv": "P-256"}, ())
 
 
 # --- PEM -------------------------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_es256k_is_not_es256() -> None:
 def test_what_is_no_pem_key_is_a_problem_not_an_exception(pem: str) -> None:
     """Whatever cryptography raises, we say one sentence that quotes nothing."""
     with pytest.raises(KeyProblem, match="is not a PEM key that we understand") as caught:
-        keys.from_pem(pem, ())
+        formats.from_pem(pem, ())
     assert caught.value.__cause__ is None
 
 
@@ -237,7 +237,7 @@ def test_an_encrypted_private_key_says_so() -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")
     )
     with pytest.raises(KeyProblem, match="without a passphrase"):
-        keys.from_pem(pem.decode(), ())
+        formats.from_pem(pem.decode(), ())
 
 
 @pytest.mark.parametrize("format_", ["PKCS8", "TraditionalOpenSSL"])
@@ -247,21 +247,21 @@ def test_private_keys_in_either_pem_form_are_read(kind: str, format_: str) -> No
     pem = private(kind).private_bytes(
         serialization.Encoding.PEM, getattr(serialization.PrivateFormat, format_), serialization.NoEncryption()
     )
-    assert keys.from_pem(pem.decode(), ()).kid == keys.from_pem(public_pem(kind), ()).kid
+    assert formats.from_pem(pem.decode(), ()).kid == formats.from_pem(public_pem(kind), ()).kid
 
 
 def test_pkcs1_public_keys_are_read() -> None:
     """`BEGIN RSA PUBLIC KEY` is a public key too."""
     pem = public_bytes("RS256", format_=serialization.PublicFormat.PKCS1).decode()
-    assert keys.from_pem(pem, ()).kid == keys.from_pem(public_pem("RS256"), ()).kid
+    assert formats.from_pem(pem, ()).kid == formats.from_pem(public_pem("RS256"), ()).kid
 
 
 def test_white_space_around_a_pem_does_not_matter() -> None:
     """A PEM pasted with blank lines and spaces around it, or with CRLF, is the same key."""
     pem = public_pem("ES256")
-    expected = keys.from_pem(pem, ()).kid
-    assert keys.from_pem(f"\n  {pem}\n\n", ()).kid == expected
-    assert keys.from_pem(pem.replace("\n", "\r\n"), ()).kid == expected
+    expected = formats.from_pem(pem, ()).kid
+    assert formats.from_pem(f"\n  {pem}\n\n", ()).kid == expected
+    assert formats.from_pem(pem.replace("\n", "\r\n"), ()).kid == expected
 
 
 # --- JWK -------------------------------------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ BAD_JWKS: dict[str, dict[str, Any]] = {
 def test_a_bad_jwk_is_a_problem_of_ours(members: dict[str, Any]) -> None:
     """CVE-2026-102274: whatever is wrong with a JWK, it is a `KeyProblem`, so its siblings can live on."""
     with pytest.raises(KeyProblem):
-        keys.from_jwk(members, ())
+        formats.from_jwk(members, ())
 
 
 WRONG_PURPOSE: dict[str, dict[str, Any]] = {
@@ -324,7 +324,7 @@ WRONG_PURPOSE: dict[str, dict[str, Any]] = {
 def test_a_jwk_for_another_purpose_never_verifies(members: dict[str, Any]) -> None:
     """B19: `use`, `key_ops` and `alg` say what a key is for; a good key with a bad one of them is refused."""
     with pytest.raises(KeyProblem):
-        keys.from_jwk(jwk("RS256", **members), ())
+        formats.from_jwk(jwk("RS256", **members), ())
 
 
 @pytest.mark.parametrize(
@@ -340,12 +340,12 @@ def test_a_jwk_for_another_purpose_never_verifies(members: dict[str, Any]) -> No
 )
 def test_unknown_members_and_the_right_purpose_are_fine(members: dict[str, Any]) -> None:
     """B20, RFC 7517 section 5: what we do not know is ignored."""
-    assert keys.from_jwk(jwk("RS256", **members), ()).names == ("RS256",)
+    assert formats.from_jwk(jwk("RS256", **members), ()).names == ("RS256",)
 
 
 def test_the_private_part_of_a_jwk_is_dropped() -> None:
     """A JWK Set verifies: a private key that was put into it by mistake neither signs nor is kept."""
-    key = keys.from_jwk(jwk("ES256", d=b64(b"\x01" * 32)), ())
+    key = formats.from_jwk(jwk("ES256", d=b64(b"\x01" * 32)), ())
     assert key.private is None
     assert not hasattr(key.public, "private_numbers")
 
@@ -353,12 +353,12 @@ def test_the_private_part_of_a_jwk_is_dropped() -> None:
 def test_what_we_publish_is_what_others_read() -> None:
     """A key that goes out as a JWK comes back as itself, with no private member."""
     for kind in ("RS256", *CURVES, "EdDSA"):
-        key = keys.from_pem(private_pem(kind), (), kid="k1")
-        published = keys.to_jwk(key)
+        key = formats.from_pem(private_pem(kind), (), kid="k1")
+        published = formats.to_jwk(key)
         assert not {"d", "p", "q", "dp", "dq", "qi", "k"} & published.keys()
-        again = keys.from_jwk(published, ())
+        again = formats.from_jwk(published, ())
         assert (again.kid, again.names[0]) == ("k1", key.names[0])
-        assert keys.thumbprint(again.public) == keys.thumbprint(key.public)
+        assert formats.thumbprint(again.public) == formats.thumbprint(key.public)
 
 
 def test_thumbprints_are_those_of_rfc_7638() -> None:
@@ -369,7 +369,7 @@ def test_thumbprints_are_those_of_rfc_7638() -> None:
         "MQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awap"
         "JzKnqDKgw"
     )
-    key = keys.from_jwk({"kty": "RSA", "n": n, "e": "AQAB", "alg": "RS256"}, ())
+    key = formats.from_jwk({"kty": "RSA", "n": n, "e": "AQAB", "alg": "RS256"}, ())
     assert key.kid == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 
 
@@ -377,7 +377,7 @@ def test_thumbprints_are_those_of_rfc_7638() -> None:
 
 
 def key(alg: str, kid: str | None = None) -> Key:
-    return keys.from_jwk(jwk(alg, alg=alg) | ({"kid": kid} if kid else {}), ())
+    return formats.from_jwk(jwk(alg, alg=alg) | ({"kid": kid} if kid else {}), ())
 
 
 def test_a_kid_names_its_key_and_no_other() -> None:
@@ -430,13 +430,13 @@ def test_a_key_does_not_show_itself() -> None:
     shown = repr(keys.from_secret(SECRET_BYTES, ()))
     assert "HS256" in shown
     assert LONG_SECRET not in shown
-    assert repr(keys.from_pem(private_pem("ES256"), ())).count("object at") == 1
+    assert repr(formats.from_pem(private_pem("ES256"), ())).count("object at") == 1
 
 
-@pytest.mark.parametrize("kind", keys.GENERATED)
+@pytest.mark.parametrize("kind", formats.GENERATED)
 def test_generated_keys_are_read_back(kind: str) -> None:
     """A key that `keys new` makes is bound to the algorithm it was made for."""
-    assert keys.from_pem(keys.generate(kind).decode(), (kind,)).names[0] == kind
+    assert formats.from_pem(formats.generate(kind).decode(), (kind,)).names[0] == kind
 
 
 # --- secrets that are none -------------------------------------------------------------------------------------------
