@@ -21,13 +21,16 @@ from jwt_middleware.gate.metrics import Metrics
 from jwt_middleware.gate.usercheck import UserCheck
 from jwt_middleware.login import assembly, clients, users
 from jwt_middleware.login.assembly import Parts
+from jwt_middleware.login.published import PublishedKeys
 from jwt_middleware.login.sessions import Sessions
 from jwt_middleware.settings import Settings, load
 from jwt_middleware.token import claims as policy
 from jwt_middleware.token import sources
 from jwt_middleware.token.claims import ClaimsPolicy
+from jwt_middleware.token.keychain import Keychain
 from jwt_middleware.token.refresh import RefreshTokens
 from jwt_middleware.token.signer import Signer
+from jwt_middleware.token.sources import KeyRing
 from jwt_middleware.token.verifier import Verifier
 from jwt_middleware.truth.io import IO
 from jwt_middleware.truth.revocation import Revocation
@@ -60,27 +63,31 @@ class Core:
         problems = loaded.problems
         self.settings = settings = loaded.settings
         self.origins = loaded.origins
-        self.keys = sources.load(settings, problems)
-        problems += policy.problems(settings, has_public_keys=not PUBLIC_SOURCES.isdisjoint(loaded.origins))
+        keys = sources.load(settings, problems)
+        public = not PUBLIC_SOURCES.isdisjoint(loaded.origins) and not keys.verifying.symmetric
+        problems += policy.problems(settings, has_public_keys=public)
         problems += _store_problems(settings)
         problems += forwarding.problems(settings)
         rules = rulebook.load(settings, problems)
-        services = _services(settings, problems)
+        services = _scrape(settings, problems)
         self.authority = users.authority(settings, make_io(None, settings.store_timeout), problems)
         self.clients = clients.clients(settings, make_io(None, settings.store_timeout), problems)
-        problems += assembly.problems(settings, self.keys)
+        problems += assembly.problems(settings, keys)
         if problems:
             raise ConfigurationError(problems)
+        self.keychain = Keychain(settings, keys)
         store = _store(settings, make_io, clock)
-        self.revocation = _revocation(settings, store, clock, signs=self.keys.signing is not None)
+        self.revocation = _revocation(settings, store, clock, signs=keys.signing is not None)
         claims = ClaimsPolicy(settings, revocable=self.revocation is not None)
-        self.verifier = Verifier(self.keys.verifying, claims, settings, clock)
+        self.verifier = Verifier(self.keychain, claims, settings, clock)
         check = _user_check(settings, make_io)
-        self.authenticator = Authenticator(settings, self.verifier, self.revocation, clock, check)
+        self.authenticator = Authenticator(settings, self.keychain, self.verifier, self.revocation, clock, check)
         self.event_hook = _event_hook(settings, clock)
-        self._signer = Signer(self.keys.signing, claims, settings, clock) if self.keys.signing else None
+        self._signer = Signer(self.keychain, claims, settings, clock)
         self.sessions: Sessions | None = None
-        tokens = RefreshTokens(self.keys.refresh_secrets)
+        tokens = RefreshTokens(
+            lambda: self.keychain.current.refresh_secrets, lambda: self.keychain.refresh(at_once=True)
+        )
         cookies = Cookies(settings, tokens) if "cookies" in settings.token_location else None
         if store is not None and (self.authority or self.clients):
             parts = Parts(
@@ -91,11 +98,17 @@ class Core:
             )  # fmt: skip
             self.sessions = assembly.sessions(parts)
             services.append(assembly.endpoints(parts, self.sessions))
+        services += _published(settings, self.keychain)
         failures = _limit(settings.failed_attempts, "failed", store)
         self.gate = Gate(
             settings, self.authenticator, rules, clock,
             services=services, hook=self.event_hook, failures=failures, cookies=cookies,
         )  # fmt: skip
+
+    @property
+    def keys(self) -> KeyRing:
+        """The keys in force."""
+        return self.keychain.current
 
     @property
     def signer(self) -> Signer:
@@ -104,8 +117,10 @@ class Core:
         Raises:
             ConfigurationError: no configured key can sign.
         """
-        if self._signer is None:
-            raise ConfigurationError(["issuing needs JWT_SECRET_KEY, JWT_PRIVATE_KEY or a private key in JWT_KEYS_DIR"])
+        if self.keys.signing is None:
+            raise ConfigurationError(
+                ["issuing needs JWT_SECRET_KEY, JWT_PRIVATE_KEY or a key that signs in JWT_KEYS_DIR"]
+            )
         return self._signer
 
     @property
@@ -118,6 +133,12 @@ class Core:
         if self.revocation is None:
             raise ConfigurationError(["revoking needs JWT_STORE_URL, and JWT_REVOCATION not off"])
         return self.revocation
+
+
+def _published(settings: Settings, keychain: Keychain) -> list[Service]:
+    """What publishes our public keys, where there are any."""
+    ours = keychain.current.published and settings.jwks_path
+    return [PublishedKeys(settings.jwks_path, keychain)] if ours else []
 
 
 def _store_problems(settings: Settings) -> list[str]:
@@ -194,8 +215,8 @@ def _finder(given: Any) -> Callable[[], Any]:
     return (lambda: given) if callable(given) else (lambda: target.attribute(given))
 
 
-def _services(settings: Settings, problems: list[str]) -> list[Service]:
-    """Return what we answer ourselves."""
+def _scrape(settings: Settings, problems: list[str]) -> list[Service]:
+    """Return what Prometheus asks, if it may."""
     if settings.metrics_path is None:
         return []
     from jwt_middleware.gate.scrape import Scrape
@@ -226,7 +247,7 @@ class Issuer:
         claims: Mapping[str, Any] | None = None,
         expires_in: float | None = None,
     ) -> str:
-        """Make a signed access token (RFC 9068 section 2). Nothing is stored, nothing is asked.
+        """Make a signed access token (RFC 9068 section 2). Nothing is stored, no store is asked.
 
         A token issued in the same second as `revoke_subject` is revoked with the others: the
         cut-off is whole seconds.
@@ -243,6 +264,7 @@ class Issuer:
         Raises:
             ConfigurationError: no configured key can sign.
             ValueError: an empty subject, a claim that is ours to set, or too long a token.
+            Unavailable: the key that signed was taken from JWT_KEYS_DIR while we ran, and no other came.
         """
         return self.core.signer.issue(subject, scope=scope, claims=claims, expires_in=expires_in)
 

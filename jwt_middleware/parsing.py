@@ -271,6 +271,16 @@ def folder(value: object) -> str:
     return found
 
 
+def own_path(value: object) -> str:
+    """Take the one path of something that we answer ourselves; nothing switches it off."""
+    if isinstance(value, str) and not value.strip():
+        return ""
+    given = text(value)
+    if paths(given) != (given,) or given.endswith("/**"):
+        raise ValueError("takes one plain path such as /.well-known/jwks.json, or nothing")
+    return given
+
+
 def origins(value: object) -> tuple[str, ...]:
     """Take web origins (RFC 6454): scheme, host and port, each written out."""
     found = names(value)

@@ -76,10 +76,14 @@ class Settings:
     )  # fmt: skip
     keys_dir: Path | None = setting(
         parse.path, None, KEYS,
-        "Folder of `KID.pem` files: all verify; of the private ones the last by name signs.", shown="",
+        "Folder of `KID.pem` or `KID.secret` files: all verify; of the private ones the last by name signs. "
+        "`KID.next.…` does not sign yet, `KID.old.…` no more ([keys](keys.md)). Changes need no restart.",
+        shown="",
     )  # fmt: skip
     jwks_file: Path | None = setting(
-        parse.path, None, KEYS, "File with a JWK Set (RFC 7517 section 5) of public keys that verify.", shown="",
+        parse.path, None, KEYS, "File with a JWK Set (RFC 7517 section 5) of public keys that verify. "
+        "Changes need no restart.",
+        shown="",
     )  # fmt: skip
     algorithms: tuple[str, ...] = setting(
         parse.some_names, (), KEYS,
@@ -94,7 +98,7 @@ class Settings:
     audience: tuple[str, ...] = setting(
         parse.some_names, (), POLICY,
         "Who the token must be meant for: one of these must be in `aud`. Required unless "
-        "`JWT_SECRET_KEY` is the only key; then unset means that a token with `aud` is refused.",
+        "all keys are HMAC secrets; then unset means that a token with `aud` is refused.",
         shown="",
     )  # fmt: skip
     allow_any_audience: bool = setting(
@@ -219,6 +223,11 @@ class Settings:
         parse.seconds(1), 900.0, ISSUE, "Life of the access tokens that we issue.", shown="15m",
     )  # fmt: skip
     client_id: str = setting(parse.text, "first-party", ISSUE, "`client_id` of the access tokens that we issue.")
+    jwks_path: str = setting(
+        parse.own_path, "/.well-known/jwks.json", ISSUE,
+        "Where we publish our public keys, relative to the app, for anybody to read; empty: nowhere. "
+        "Without a private key of ours the path is the app's.",
+    )  # fmt: skip
 
     authenticate: Any = setting(
         parse.hook, None, SIGN_IN,

@@ -377,9 +377,7 @@ def test_cve_2016_7036_macs_are_compared_in_constant_time() -> None:
     """A MAC was compared byte by byte, so its bytes could be guessed one after the other."""
     assert "hmac.compare_digest(" in inspect.getsource(HMACAlgorithm.verify)
     assert "==" not in inspect.getsource(keys.Key.verifies)
-    assert "==" not in inspect.getsource(
-        __import__("jwt_middleware.token.verifier").token.verifier.Verifier._check_signature
-    )
+    assert "==" not in inspect.getsource(__import__("jwt_middleware.token.verifier").token.verifier._check_signature)
 
 
 @advisory(26, "CVE-2018-0114, CVE-2026-27962, CVE-2025-24976", "node-jose, Authlib, distribution")

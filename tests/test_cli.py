@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -173,10 +174,9 @@ def test_keys_new_makes_a_folder_that_works(
     folder = tmp_path / "a" / "keys"
     result = run("keys", "new", "--dir", str(folder), *(["--alg", alg] if alg else []))
     assert (result.code, result.out) == (0, f"JWT_KEYS_DIR={folder}\n")
-    (file,) = folder.iterdir()
-    assert result.err == f"made {file}\n"
-    assert file.suffix == ".pem"
-    assert file.stat().st_mode & 0o777 == 0o600
+    (file,) = folder.glob("*.pem")
+    assert result.err.splitlines()[0] == f"made {file}"
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
     assert folder.stat().st_mode & 0o777 == 0o700
     monkeypatch.setenv("JWT_KEYS_DIR", str(folder))
     monkeypatch.setenv("JWT_AUDIENCE", AUDIENCE)
@@ -194,25 +194,191 @@ def test_a_key_is_readable_by_its_owner_alone_whatever_the_umask(tmp_path: Path,
         assert run("keys", "new", "--dir", str(tmp_path)).code == 0
     finally:
         os.umask(before)
-    assert [file.stat().st_mode & 0o777 for file in tmp_path.iterdir()] == [0o600]
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
 
 
-def test_a_new_key_sorts_last_and_signs(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rotation: make a second key, and it signs while the first one goes on verifying."""
-    from datetime import UTC, datetime
+@pytest.fixture
+def ring(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a first key, configured by the environment."""
+    folder = tmp_path / "keys"
+    monkeypatch.setenv("JWT_KEYS_DIR", str(folder))
+    monkeypatch.setenv("JWT_AUDIENCE", AUDIENCE)
+    assert run("keys", "new").code == 0
+    return folder
 
-    from jwt_middleware.login import keyring
 
-    first = keyring.new_key_file(tmp_path, "ES256", datetime(2024, 1, 1, tzinfo=UTC))
+def grow_old(folder: Path, seconds: float) -> None:
+    """Let every file have been there for so long."""
+    for path in folder.iterdir():
+        then = path.stat().st_mtime - seconds
+        os.utime(path, (then, then))
+
+
+def duties(run: Run) -> list[str]:
+    """Return what `keys list` says of each key, without its name and the times."""
+    lines = [line.split(maxsplit=2)[2] for line in run("keys", "list").out.splitlines()]
+    return [re.sub(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", "T", line) for line in lines]
+
+
+def test_a_rotation_by_three_commands(ring: Path, run: Run) -> None:
+    """Twice `rotate`, an hour apart, and `retire` after the last token: each says what it did and what comes next."""
+    issued = run("token", "issue", "42").out.strip()
+    made = run("keys", "rotate")
+    assert (made.code, made.err) == (0, "")
+    assert re.fullmatch(
+        r"made .*\.next\.pem: it verifies and is published, and does not sign yet\n"
+        r"from .* UTC on, `jwt-middleware keys rotate` lets it sign\n",
+        made.out,
+    )
+    assert duties(run) == [
+        "signs and verifies, since T", "verifies, since T: next, by `keys rotate` from T",
+        "for refresh tokens, since T",
+    ]  # fmt: skip
+    early = run("keys", "rotate")
+    assert (early.code, early.out) == (1, "")
+    assert re.search(r"may sign from .* UTC on, when all others know it", early.err)
+    grow_old(ring, 3601)
+    promoted = run("keys", "rotate")
+    assert promoted.code == 0
+    assert "signs; the keys before it verify, until `jwt-middleware keys retire` removes them" in promoted.out
+    assert duties(run) == [
+        "verifies, since T: old, `keys retire` removes it from T", "signs and verifies, since T",
+        "for refresh tokens, since T",
+    ]  # fmt: skip
+    assert run("token", "verify", issued).code == 0
+    assert re.fullmatch(r".* stays until .* UTC\n", run("keys", "retire").out)
+    grow_old(ring, 900 + 30 + 600 + 1)
+    assert re.fullmatch(r"removed .*\.old\.pem\n", run("keys", "retire").out)
+    assert run("keys", "retire") == (0, "", "")
+    assert run("token", "verify", issued).code == 1
+
+
+def test_a_second_key_waits(ring: Path, run: Run) -> None:
+    """`keys new` in a start-up script, run each time: one key signs, one waits, and the line to export is the same."""
+    for said in ("made ", f"{ring}/"):
+        result = run("keys", "new")
+        assert (result.code, result.out) == (0, f"JWT_KEYS_DIR={ring}\n")
+        assert result.err.startswith(said)
+        assert "`jwt-middleware keys rotate` lets it sign" in result.err
+    assert len(list(ring.glob("*.pem"))) == 2
+
+
+def test_a_stolen_key(ring: Path, run: Run) -> None:
+    """Another one signs at once, then the stolen one goes, and it is said what follows from that."""
+    (stolen,) = ring.glob("*.pem")
+    issued = run("token", "issue", "42").out.strip()
+    refused = run("keys", "retire", stolen.stem, "--now")
+    assert (refused.code, refused.out) == (1, "")
+    assert "first let another one sign, `jwt-middleware keys rotate --now`" in refused.err
+    assert run("keys", "rotate", "--now").code == 0
+    result = run("keys", "retire", stolen.stem, "--now")
+    assert result.code == 0
+    assert f"removed {stolen.stem}.old.pem" in result.out
+    assert "JWT_CACHE_SECONDS (30 s) at the latest" in result.out
+    assert run("token", "verify", issued).code == 1
+    assert run("keys", "retire", stolen.stem, "--now").code == 1
+
+
+def test_how_long_is_a_matter_of_settings(ring: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest life of a token, from the settings or given; and how long a key is published."""
+    assert run("keys", "rotate").code == 0
+    assert run("keys", "rotate", "--after", "1d").code == 1
+    assert run("keys", "rotate", "--after", "0").code == 0
+    grow_old(ring, 7200)
+    monkeypatch.setenv("JWT_MAX_LIFETIME", "1d")
+    assert "stays until" in run("keys", "retire").out
+    monkeypatch.delenv("JWT_MAX_LIFETIME")
+    assert "stays until" in run("keys", "retire", "--after", "7d").out
+    assert "removed" in run("keys", "retire").out
+
+
+def test_refresh_keys_rotate(ring: Path, run: Run) -> None:
+    """One at a time, and at once in an emergency; they are listed, and retired after a month."""
+    assert run("keys", "rotate", "--refresh").out == "another key makes refresh tokens\n"
+    assert run("keys", "rotate", "--refresh").code == 1
+    assert duties(run)[1:] == ["for refresh tokens, since T"] * 2
+    grow_old(ring, 31 * 86400)
+    assert run("keys", "retire").out == "removed refresh.old.key\n"
+    assert "are dead" in run("keys", "rotate", "--refresh", "--now").out
+
+
+@pytest.mark.parametrize("alg", ["HS256", "HS384", "HS512"])
+def test_secrets_in_a_folder(alg: str, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HMAC rotates by the same commands; nothing of a secret is printed, and its hash must be named."""
+    folder = tmp_path / "keys"
+    made = run("keys", "new", "--dir", str(folder), "--alg", alg)
+    assert (made.code, made.out) == (0, f"JWT_KEYS_DIR={folder}\n")
+    assert (f"it does {alg} only with JWT_ALGORITHMS={alg}" in made.err) is (alg != "HS256")
+    monkeypatch.setenv("JWT_KEYS_DIR", str(folder))
+    monkeypatch.setenv("JWT_ALGORITHMS", alg)
+    issued = run("token", "issue", "42").out.strip()
+    (file,) = folder.glob("*.secret")
+    secret = file.read_text().removeprefix("base64:")
+    said = "".join("".join(map(str, run("keys", *argv))) for argv in (["rotate"], ["rotate", "--now"], ["list"]))
+    assert secret not in said + made.err
+    assert [path.name.count(".old.") for path in sorted(folder.glob("*.secret"))] == [1, 0]
+    assert run("token", "verify", issued).code == 0
+    assert run("keys", "jwks").code == 1
+
+
+@pytest.mark.parametrize(
+    "argv", [["rotate"], ["retire"], ["rotate", "--refresh"], ["retire", "x", "--now"]], ids=" ".join
+)
+def test_steps_need_a_folder_that_is_a_ring(argv: list[str], run: Run, tmp_path: Path) -> None:
+    """Without one it is wrong usage; with one that cannot be used, settings that do not fit. Nothing is done."""
+    assert run("keys", *argv).code == 2
+    missing = run("keys", *argv, "--dir", str(tmp_path / "missing"))
+    assert (missing.code, missing.out) == (2, "")
+    assert "JWT_KEYS_DIR is not there" in missing.err
+    (tmp_path / "a.pem").write_text("junk")
+    bad = run("keys", *argv, "--dir", str(tmp_path))
+    assert (bad.code, bad.out) == (2, "")
+    assert "JWT_KEYS_DIR, file a.pem, is not a PEM" in bad.err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pem"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["retire", "x"], ["retire", "--now"], ["rotate", "--after", "never"], ["retire", "--after", "-1"],
+     ["rotate", "--alg", "none"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_steps_that_make_no_sense(argv: list[str], ring: Path, run: Run) -> None:
+    """A key by name goes at once or not at all; durations are durations."""
+    before = sorted(path.name for path in ring.iterdir())
+    result = run("keys", *argv)
+    assert (result.code, result.out) == (2, "")
+    assert sorted(path.name for path in ring.iterdir()) == before
+
+
+def test_bad_settings_stop_every_step(ring: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long tokens live is among the settings: no key goes while they do not fit."""
+    monkeypatch.setenv("JWT_ACCESS_TOKEN_EXPIRES", "never")
+    for argv in (["rotate", "--now"], ["retire"], ["list"]):
+        result = run("keys", *argv)
+        assert (result.code, result.out) == (2, "")
+        assert "JWT_ACCESS_TOKEN_EXPIRES must be a duration" in result.err
+
+
+def test_keys_of_others_are_listed_and_not_published(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A public key in the folder verifies, for as long as it is there."""
+    (tmp_path / "idp.pem").write_text(public_pem("ES256"))
     monkeypatch.setenv("JWT_KEYS_DIR", str(tmp_path))
     monkeypatch.setenv("JWT_AUDIENCE", AUDIENCE)
-    old = run("token", "issue", "42").out.strip()
-    assert run("keys", "new").out == f"JWT_KEYS_DIR={tmp_path}\n"
-    assert len(list(tmp_path.iterdir())) == 2
-    lines = run("keys", "list").out.splitlines()
-    assert lines[0].split() == [first.stem, "ES256", "verifies"]
-    assert lines[1].endswith("signs and verifies")
-    assert run("token", "verify", old).code == 0
+    assert duties(run) == ["verifies, since T"]
+    result = run("keys", "jwks")
+    assert (result.code, result.out) == (1, "")
+    assert "none of these keys is our own" in result.err
+
+
+def test_keys_jwks_is_what_the_app_publishes(ring: Path, run: Run) -> None:
+    """The command and the path say the same: what signs and what will."""
+    from tests.worlds import WSGIWorld
+
+    assert run("keys", "rotate").code == 0
+    printed = json.loads(run("keys", "jwks").out)
+    assert len(printed["keys"]) == 2
+    assert json.loads(WSGIWorld().request("/.well-known/jwks.json").body) == printed
 
 
 def test_keys_new_says_what_it_cannot_do(tmp_path: Path, run: Run) -> None:

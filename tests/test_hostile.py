@@ -186,7 +186,7 @@ def test_ten_thousand_hostile_credentials(
     assert set(statuses) == {400, 401}
     assert lines >= COUNT
     assert len(world.auth.core.authenticator.cache) == 0
-    assert len(world.auth.core.verifier._good_headers) <= verifier._MAX_HEADERS
+    assert len(world.auth.core.verifier._memory.good_headers) <= verifier._MAX_HEADERS
     assert world.request(token=token()).user.identity == "42", "the gate still opens for whom it should"
 
 

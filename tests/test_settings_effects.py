@@ -412,6 +412,16 @@ def access_token_expires(stage: Stage) -> None:
 
 
 @proof
+def jwks_path(stage: Stage) -> None:
+    """The public keys are where it says, and nowhere else."""
+    settings = {"private_key": private_pem("ES256"), "audience": AUDIENCE}
+    for chosen, found in ((None, "/.well-known/jwks.json"), ("/keys", "/keys"), ("", None)):
+        world = stage.protect(**settings, jwks_path=chosen)
+        for path in ("/.well-known/jwks.json", "/keys"):
+            assert world.request(path).status == (200 if path == found else 401)
+
+
+@proof
 def client_id(stage: Stage) -> None:
     """Our tokens name it."""
     for settings, expected in (({}, "first-party"), ({"client_id": "web"}, "web")):

@@ -21,7 +21,9 @@ from jwt_middleware import InvalidToken, Reason
 from jwt_middleware.settings import load
 from jwt_middleware.token import formats, keys, sources
 from jwt_middleware.token.claims import ClaimsPolicy
+from jwt_middleware.token.keychain import Keychain
 from jwt_middleware.token.keys import Key, KeyProblem, KeySet
+from jwt_middleware.token.sources import KeyRing
 from jwt_middleware.token.verifier import Verifier
 from tests.worlds import NOW, SECRET
 
@@ -88,7 +90,8 @@ def plain(text: str) -> bytes:
 def a_verifier(keyset: KeySet) -> Verifier:
     """Make a verifier that asks nothing of the claims but what every token must have."""
     settings = load({}, {"allow_any_audience": True, "max_token_bytes": 65536}).settings
-    return Verifier(keyset, ClaimsPolicy(settings, revocable=False), settings, lambda: NOW)
+    keychain = Keychain(settings, KeyRing(keyset))
+    return Verifier(keychain, ClaimsPolicy(settings, revocable=False), settings, lambda: NOW)
 
 
 def verdict(keyset: KeySet, token: Any) -> str | None:
@@ -104,7 +107,7 @@ def verdict(keyset: KeySet, token: Any) -> str | None:
     except InvalidToken as error:
         evidence = f"{error.reason}: {error.detail}"
         about_claims = evidence == NOT_CLAIMS or error.reason in (Reason.MISSING_CLAIM, Reason.EXPIRED)
-        return None if verifier._good_headers and about_claims else evidence
+        return None if verifier._memory.good_headers and about_claims else evidence
     return None
 
 

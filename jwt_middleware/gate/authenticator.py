@@ -2,7 +2,7 @@
 
 Extract, verify, ask about revocation, remember. Verified claims are reused while they hold; the
 store is asked each time its word is not good any more. So direct mode, a fork, a dead feed and a
-frozen process are one path.
+frozen process are one path. So is a change of the keys: whoever comes this way looks for it first.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from jwt_middleware.gate.credentials import Extractor
 from jwt_middleware.gate.tally import Tallies
 from jwt_middleware.gate.usercheck import UserCheck
 from jwt_middleware.settings import Settings
+from jwt_middleware.token.keychain import Keychain
 from jwt_middleware.token.verifier import Verifier
 from jwt_middleware.truth.revocation import Revocation
 from jwt_middleware.user import User
+
+_OF_ANOTHER_KEY = (Reason.UNKNOWN_KEY, Reason.WRONG_ALGORITHM)
 
 
 class Authenticator:
@@ -31,12 +34,14 @@ class Authenticator:
     def __init__(
         self,
         settings: Settings,
+        keychain: Keychain,
         verifier: Verifier,
         revocation: Revocation | None,
         clock: Callable[[], float],
         check_user: UserCheck | None = None,
     ) -> None:
         self.extractor = Extractor(settings.header_name, settings.header_type, settings.max_token_bytes)
+        self.keychain = keychain
         self.verifier = verifier
         self.revocation = revocation
         self.cache = Cache(settings.cache_bytes, clock, inf if revocation is None else revocation.good_until)
@@ -46,6 +51,7 @@ class Authenticator:
         self._leeway = settings.leeway
         self._max_age = settings.max_age
         self._cache_seconds = settings.cache_seconds
+        keychain.listen(self.cache.clear)
         if revocation is not None:
             revocation.listen(self.cache.evict)
 
@@ -56,6 +62,7 @@ class Authenticator:
             NoCredential, InvalidRequest, InvalidToken: it may not pass.
             Unavailable: the store cannot answer.
         """
+        self.keychain.refresh()
         epoch = self.cache.epoch  # before the question, so that a revocation in between is not overlooked
         known = self.cache.peek(credential) if credential is not None else None
         if known is None:
@@ -77,6 +84,7 @@ class Authenticator:
         """
         if not isinstance(token, str):
             raise InvalidToken(Reason.MALFORMED, f"a token is a text, this is {shown(type(token).__name__)}")
+        self.keychain.refresh()
         entry = self._verified(token.encode("ascii", "replace"))
         await self._check(entry, new=True)
         return entry.user
@@ -92,9 +100,18 @@ class Authenticator:
             raise
 
     def _verified(self, token: bytes) -> Entry:
-        user = self.verifier.verify(token)
+        user = self._user(token)
         items = () if self.revocation is None else self.revocation.items(user)
         return Entry(user, self._until(user), items, self.tallies.of(user))
+
+    def _user(self, token: bytes) -> User:
+        try:
+            return self.verifier.verify(token)
+        except InvalidToken as refusal:
+            # Another process may have made the key and the token since we last looked.
+            if refusal.reason not in _OF_ANOTHER_KEY or not self.keychain.refresh(at_once=True):
+                raise
+        return self.verifier.verify(token)
 
     def _until(self, user: User) -> float:
         """Expiry, age and cache time as one number."""

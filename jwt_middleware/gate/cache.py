@@ -6,7 +6,8 @@ I/O, logging or a callback. When the young generation reaches half the bound, it
 and the old one is dropped: the bound holds, and what is dropped is what came first.
 
 Revocation is eviction: `until = 0`. The race between a verification under way and a revocation is
-closed by `epoch`: what was verified before an eviction is not remembered after it.
+closed by `epoch`: what was verified before an eviction is not remembered after it. When a key has gone, everything is
+forgotten in the same way.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Cache:
     Attributes:
         good_until: the monotonic time up to which remote truth is known well enough to answer from
             memory alone: infinite when there is no remote truth.
-        epoch: how many evictions there have been.
+        epoch: how many times something was forgotten on purpose.
     """
 
     def __init__(self, max_bytes: int, clock: Callable[[], float], good_until: float = inf) -> None:
@@ -110,6 +111,12 @@ class Cache:
     def size(self) -> int:
         """The bytes that the entries take, about: what is held against the bound."""
         return self._young_bytes + self._old_bytes
+
+    def clear(self) -> None:
+        """Forget every entry."""
+        with self._lock:
+            self.epoch += 1
+            self._young, self._old, self._young_bytes, self._old_bytes = {}, {}, 0, 0
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)

@@ -118,8 +118,8 @@ class KeySet:
         return ",".join(sorted(self.algorithms)) or "none"
 
 
-def from_secret(secret: bytes, allowed: Sequence[str], kid: str | None = None) -> Key:
-    """Bind an HMAC secret to its algorithm; with a `kid` it verifies only tokens that name it, or none.
+def from_secret(secret: bytes, allowed: Sequence[str]) -> Key:
+    """Bind an HMAC secret to its algorithm.
 
     Raises:
         KeyProblem: too short for its hash (RFC 7518 section 3.2), or no fitting algorithm.
@@ -127,7 +127,7 @@ def from_secret(secret: bytes, allowed: Sequence[str], kid: str | None = None) -
     name = _one_of(tuple(HMAC), allowed)
     if len(secret) < HMAC[name]:
         raise KeyProblem(f"is {len(secret)} bytes long, {name} needs {HMAC[name]} (RFC 7518 section 3.2)")
-    return Key((name,), _IMPLEMENTATIONS[name], secret, secret, kid, any_kid=kid is None)
+    return Key((name,), _IMPLEMENTATIONS[name], secret, secret)
 
 
 def from_public(public: Any, allowed: Sequence[str], private: Any = None, declared: object = None) -> Key:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jwt_middleware.errors import InvalidToken
 from jwt_middleware.token import jws
@@ -34,16 +34,18 @@ class RefreshTokens:
     """Makes and reads refresh tokens and CSRF tokens.
 
     Args:
-        keys: HMAC keys; the first makes, all verify, so that they can be rotated.
+        keys: returns HMAC keys; the first makes, all verify, so that they can be rotated.
+        renewed: looks whether there are other keys now, since another process may have rotated them.
     """
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
-        self._keys = tuple(keys)
+    def __init__(self, keys: Callable[[], Sequence[bytes]], renewed: Callable[[], bool] = lambda: False) -> None:
+        self._keys = keys
+        self._renewed = renewed
 
     def make(self, sid: str, generation: int) -> str:
         """Return the refresh token of a session's generation."""
         named = jws.decode(sid.encode()) + generation.to_bytes(_GENERATION_BYTES)
-        return _PREFIX + jws.encode(named + _mac(self._keys[0], b"rt1", named)).decode()
+        return _PREFIX + jws.encode(named + _mac(self._keys()[0], b"rt1", named)).decode()
 
     def read(self, token: str) -> tuple[str, int] | None:
         """Return the session and the generation of a refresh token of ours; `None` for any other text."""
@@ -60,7 +62,7 @@ class RefreshTokens:
 
     def csrf(self, session: str) -> str:
         """Return the CSRF token of a session: only its own pages can know it, and it is good for no other."""
-        return jws.encode(_mac(self._keys[0], b"csrf1", session.encode())).decode()
+        return jws.encode(_mac(self._keys()[0], b"csrf1", session.encode())).decode()
 
     def is_csrf(self, session: str, token: str) -> bool:
         """Tell whether this is the CSRF token of a session."""
@@ -72,7 +74,10 @@ class RefreshTokens:
             return False
 
     def _is_any(self, purpose: bytes, named: bytes, mac: bytes) -> bool:
-        return any(hmac.compare_digest(_mac(key, purpose, named), mac) for key in self._keys)
+        return self._fits(purpose, named, mac) or (self._renewed() and self._fits(purpose, named, mac))
+
+    def _fits(self, purpose: bytes, named: bytes, mac: bytes) -> bool:
+        return any(hmac.compare_digest(_mac(key, purpose, named), mac) for key in self._keys())
 
 
 def _mac(key: bytes, purpose: bytes, named: bytes) -> bytes:

@@ -6,13 +6,15 @@ import base64
 import binascii
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import unquote_to_bytes
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
+
+from jwt_middleware.token.keys import Key, KeyProblem, from_secret
 
 _SSH = (b"ssh-", b"ecdsa-", b"sk-")  # what an OpenSSH public key begins with, after its length
 _PATHS = (b"file:", b"/run/", b"/etc/", b"/var/", b"/opt/", b"/home/", b"/srv/", b"/mnt/", b"./", b"../", b"~/")
@@ -41,6 +43,21 @@ _PUBLISHED = (
 _QUOTED = re.compile(rb"\".*\"|'.*'", re.DOTALL)
 _FRAMED = re.compile(rb"\{.*\}|\[.*\]|<.*>|\$\(.*\)|\$\{.*\}", re.DOTALL)
 _LAYERS = 3  # how often a key may be wrapped in another encoding and still be found
+
+
+def checked(secret: bytes, allowed: Sequence[str]) -> Key:
+    """Bind an HMAC secret that is one.
+
+    Raises:
+        KeyProblem: too short, of no fitting algorithm, or no secret at all.
+    """
+    try:
+        key = from_secret(secret, allowed)
+    except KeyProblem as problem:
+        raise KeyProblem(f"{problem}; {ADVICE}") from None
+    if (found := objection(secret)) is not None:
+        raise KeyProblem(found)
+    return key
 
 
 def objection(secret: bytes) -> str | None:

@@ -1,4 +1,4 @@
-"""Issuing access tokens (RFC 9068 section 2): pure, a key and claims in, a text out."""
+"""Issuing access tokens (RFC 9068 section 2): a key and claims in, a text out."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from jwt_middleware.errors import InvalidToken
+from jwt_middleware.errors import InvalidToken, Reason, Unavailable
 from jwt_middleware.settings import Settings
 from jwt_middleware.token import jws
 from jwt_middleware.token.claims import ClaimsPolicy
+from jwt_middleware.token.keychain import Keychain
 from jwt_middleware.token.keys import Key
 
 _LONGEST = 100 * 365 * 86400
@@ -20,12 +21,14 @@ OURS = frozenset({"iss", "aud", "sub", "client_id", "iat", "exp", "jti", "scope"
 class Signer:
     """Signs the access tokens that a verifier with the same settings accepts."""
 
-    def __init__(self, key: Key, policy: ClaimsPolicy, settings: Settings, clock: Callable[[], float]) -> None:
-        self._key = key
+    def __init__(
+        self, keychain: Keychain, policy: ClaimsPolicy, settings: Settings, clock: Callable[[], float]
+    ) -> None:
+        self._keychain = keychain
         self._policy = policy
         self._settings = settings
         self._clock = clock
-        self._header = jws.encode(_json(_header(key, settings.token_types)))
+        self._headed: tuple[Key, bytes] | None = None
         self._fixed = _fixed(settings)
 
     def issue(
@@ -38,7 +41,7 @@ class Signer:
         client_id: str | None = None,
         audience: str | None = None,
     ) -> str:
-        """Make a signed access token. No I/O: nothing is stored.
+        """Make a signed access token, by the key that signs now. Nothing is stored.
 
         Args:
             subject: who it speaks of, the `sub` and the identity claim; not empty.
@@ -53,6 +56,7 @@ class Signer:
 
         Raises:
             ValueError: an empty subject, a claim that is ours to set, or a token that we would refuse ourselves.
+            Unavailable: the key that signed was taken away while we ran, and no other came.
         """
         own = dict(claims or {})
         _check(subject, own, self._settings.identity_claim)
@@ -82,11 +86,21 @@ class Signer:
             raise ValueError(f"we would refuse this token: {error.detail}") from None
 
     def _signed(self, payload: dict[str, Any]) -> str:
-        message = self._header + b"." + jws.encode(_json(payload))
-        token = message + b"." + jws.encode(self._key.sign(message))
+        key, header = self._key_and_header()
+        message = header + b"." + jws.encode(_json(payload))
+        token = message + b"." + jws.encode(key.sign(message))
         if len(token) > self._settings.max_token_bytes:
             raise ValueError(f"the token would have {len(token)} bytes, more than JWT_MAX_TOKEN_BYTES")
         return token.decode()
+
+    def _key_and_header(self) -> tuple[Key, bytes]:
+        self._keychain.refresh()
+        key = self._keychain.current.signing
+        if key is None:
+            raise Unavailable("no key signs any more: look into JWT_KEYS_DIR", Reason.MISCONFIGURED)
+        if self._headed is None or self._headed[0] is not key:
+            self._headed = key, jws.encode(_json(_header(key, self._settings.token_types)))
+        return self._headed
 
 
 def _header(key: Key, accepted: tuple[str, ...]) -> dict[str, Any]:

@@ -1,89 +1,174 @@
-"""From settings to keys: every place a key can come from, and which one signs."""
+"""From settings to keys: every place a key can come from, and what each key is for."""
 
 from __future__ import annotations
 
-import json
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from time import time_ns
+from typing import NamedTuple
 
-from jwt_middleware.errors import shown
 from jwt_middleware.settings import Settings
-from jwt_middleware.token import formats, keys, secrets
+from jwt_middleware.token import derivation, folder, formats, jwks, keys, secrets
+from jwt_middleware.token.folder import Reader, State
 from jwt_middleware.token.keys import Key, KeyProblem, KeySet
 
-MAX_JWKS_BYTES = 512 * 1024
-MAX_JWKS_KEYS = 100
 _VARIABLES = tuple(
     f"JWT_{name}"
     for name in ("SECRET_KEY", "PREVIOUS_SECRET_KEYS", "PUBLIC_KEY", "PRIVATE_KEY", "KEYS_DIR", "JWKS_FILE")
 )
-_logger = logging.getLogger("jwt_middleware")
+_ATTEMPTS = 5  # at reading files that change meanwhile
+
+_COARSEST = 2_000_000_000  # nanoseconds between two times of a file that differ, on the coarsest file systems
+
+Stamp = frozenset[tuple[object, ...]]
+Glance = tuple[tuple[int, ...], ...]
 
 
+class Found(NamedTuple):
+    """A key as it was found, with its private half if that was there, and how far it is on its way."""
+
+    key: Key
+    state: State = State.CURRENT
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRing:
-    """The keys that verify, and the one that signs, if any."""
+    """All keys, as they were at one moment.
 
-    def __init__(self, verifying: KeySet, signing: Key | None) -> None:
-        self.verifying = verifying
-        self.signing = signing
-        self.refresh_secrets = (b"temporary" * 4,) if signing else ()
+    Attributes:
+        verifying: the keys that verify.
+        signing: the one that signs, if any; it is one of those.
+        published: the public keys that are our own, for a JWK Set: never another issuer's, never a secret.
+        refresh_secrets: for refresh tokens: the first makes them, all verify. Empty where nothing signs.
+        stamp: what the files looked like.
+        read: the keys of the folder by the hash of their files, so that they need not be read again.
+    """
+
+    verifying: KeySet
+    signing: Key | None = None
+    published: tuple[Key, ...] = ()
+    refresh_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    stamp: Stamp = frozenset()
+    read: Mapping[bytes, Key] = field(default_factory=dict, repr=False)
 
 
-def load(settings: Settings, problems: list[str]) -> KeyRing:
-    """Read all configured keys; every problem is appended to `problems`, naming its variable."""
-    found: list[Key] = []
-    for read in (_secrets, _public, _private, _directory, _jwks):
-        found += read(settings, problems)
+def load(settings: Settings, problems: list[str], known: Mapping[bytes, Key] | None = None) -> KeyRing:
+    """Read all configured keys, as they were at one moment, though the files may change meanwhile.
+
+    Args:
+        settings: say where they are.
+        problems: every problem is appended, naming its variable.
+        known: keys by the hash of their files, which need not be read again.
+
+    Returns:
+        The ring; with problems it may lack keys, and is not for use.
+    """
+    for _ in range(_ATTEMPTS):
+        noted = list(problems)
+        ring = _read(settings, noted, look(settings), known or {})
+        if look(settings) == ring.stamp:  # else a key may have been on its way from one name to the next
+            break
+    else:
+        noted.append("JWT_KEYS_DIR or JWT_JWKS_FILE changes faster than it can be read")
+    problems[:] = noted
+    return ring
+
+
+def look(settings: Settings) -> Stamp:
+    """Return what changes whenever a file that keys come from does: some 5 µs for each file."""
+    seen = set(folder.look(settings.keys_dir)) if settings.keys_dir else set()
+    return frozenset(seen | ({("", *folder.traits(settings.jwks_file))} if settings.jwks_file else set()))
+
+
+def glance(settings: Settings) -> Glance | None:
+    """Return what changes when a file of keys comes, goes or is renamed: two system calls, however many there are.
+
+    Returns:
+        Nothing while the last change is so young that the next one might bear the same time.
+    """
+    seen = tuple(folder.traits(path) for path in (settings.keys_dir, settings.jwks_file) if path)
+    youngest = max((times[2] for times in seen if times), default=0)
+    return seen if youngest < time_ns() - _COARSEST else None
+
+
+def _read(settings: Settings, problems: list[str], stamp: Stamp, known: Mapping[bytes, Key]) -> KeyRing:
+    reader = Reader(settings.algorithms, known)
+    found = [*_secrets(settings, problems), *_public(settings, problems), *_private(settings, problems)]
+    found += [*_directory(settings, problems, reader), *_jwks(settings, problems)]
     any_failed = any(problem.startswith(_VARIABLES) for problem in problems)  # or were no text, which settings noted
     _check_together(settings, found, problems, any_failed=any_failed)
-    return KeyRing(KeySet(found), _signing_key(found))
+    whole = [key for key, state in found if state is State.CURRENT and key.private is not None]
+    signing = whole[-1] if whole else None
+    return KeyRing(
+        KeySet(key if state is State.CURRENT else replace(key, private=None) for key, state in found),
+        signing,
+        tuple(key for key, state in found if _is_our_own(key, state) and not key.symmetric),
+        _refresh_secrets(settings, found, signing, problems) if signing else (),
+        stamp,
+        reader.read,
+    )
 
 
-def _signing_key(found: list[Key]) -> Key | None:
-    """The secret before its predecessors; of a folder, the private key whose name sorts last."""
-    signing = [key for key in found if key.private is not None]
-    if not signing:
-        return None
-    return signing[-1] if signing[-1].kid and not signing[-1].any_kid else signing[0]
+def _is_our_own(key: Key, state: State) -> bool:
+    return key.private is not None or state is not State.CURRENT
 
 
-def _check_together(settings: Settings, found: list[Key], problems: list[str], *, any_failed: bool) -> None:
+def _refresh_secrets(
+    settings: Settings, found: Iterable[Found], signing: Key, problems: list[str]
+) -> tuple[bytes, ...]:
+    """Return the folder's own, else one for each key that signs, has signed or will: the present one's first."""
+    try:
+        own = folder.refresh_keys(settings.keys_dir) if settings.keys_dir else ()
+    except KeyProblem as problem:
+        problems.append(f"JWT_KEYS_DIR, file {problem}")
+        return ()
+    others = (key for key, _ in found if key.private is not None and key is not signing)
+    return own or tuple(map(derivation.derived, (signing, *others)))
+
+
+def _check_together(settings: Settings, found: list[Found], problems: list[str], *, any_failed: bool) -> None:
     if not found and not any_failed:
         problems.append(
             "no key is configured: set JWT_SECRET_KEY (make one with `jwt-middleware keys new`), "
             "JWT_PUBLIC_KEY, JWT_PRIVATE_KEY, JWT_KEYS_DIR or JWT_JWKS_FILE"
         )
-    symmetric = [key for key in found if key.names[0] in keys.HMAC]
-    if symmetric and len(symmetric) != len(found):
-        problems.append("JWT_SECRET_KEY stands beside public keys: one verifier has one kind (RFC 8725 section 3.1)")
-    if settings.private_key and settings.keys_dir and any(k.private is not None and not k.any_kid for k in found):
-        problems.append("JWT_PRIVATE_KEY and JWT_KEYS_DIR both hold a signing key: keep one")
+    _check_kinds(settings, found, problems)
     _check_algorithms(settings, found, problems, any_failed)
     _check_kids(found, problems)
     _check_loose(found, problems)
 
 
-def _check_algorithms(settings: Settings, found: list[Key], problems: list[str], any_failed: bool) -> None:
+def _check_kinds(settings: Settings, found: list[Found], problems: list[str]) -> None:
+    symmetric = [key for key, _ in found if key.symmetric]
+    if symmetric and len(symmetric) != len(found):
+        which = "an HMAC secret" if settings.secret_key is None else "JWT_SECRET_KEY"
+        problems.append(f"{which} stands beside public keys: one verifier has one kind (RFC 8725 section 3.1)")
+    in_folder = any(key.private is not None and not key.any_kid for key, state in found if state is not State.OLD)
+    for name, given in (("JWT_SECRET_KEY", settings.secret_key), ("JWT_PRIVATE_KEY", settings.private_key)):
+        if given and settings.keys_dir and in_folder:
+            problems.append(f"{name} and JWT_KEYS_DIR both hold a signing key: keep one")
+
+
+def _check_algorithms(settings: Settings, found: list[Found], problems: list[str], any_failed: bool) -> None:
     unknown = [name for name in settings.algorithms if name not in keys.ALGORITHMS]
     if unknown:
         problems.append(f"JWT_ALGORITHMS takes only: {', '.join(keys.ALGORITHMS)}")
-    used = {name for key in found for name in key.names}
+    used = {name for key, _ in found for name in key.names}
     unused = [name for name in settings.algorithms if name in keys.ALGORITHMS and name not in used]
     if unused and not any_failed:
         problems.append(f"JWT_ALGORITHMS names {', '.join(unused)}, but no key fits")
 
 
-def _check_kids(found: list[Key], problems: list[str]) -> None:
-    named = [key.kid for key in found if not key.any_kid]
+def _check_kids(found: list[Found], problems: list[str]) -> None:
+    named = [key.kid for key, _ in found if not key.any_kid]
     if len(named) != len(set(named)):
         problems.append("two keys have the same kid: verification could not tell them apart (RFC 7517 section 4.5)")
 
 
-def _check_loose(found: list[Key], problems: list[str]) -> None:
-    loose = Counter(key.names for key in found if key.any_kid)
+def _check_loose(found: list[Found], problems: list[str]) -> None:
+    loose = Counter(key.names for key, _ in found if key.any_kid)
     if loose and max(loose.values()) > keys.MAX_CANDIDATES:
         problems.append(
             f"more than {keys.MAX_CANDIDATES} keys without a kid do one algorithm (JWT_PREVIOUS_SECRET_KEYS, "
@@ -98,36 +183,27 @@ def _attempt(name: str, problems: list[str], read: Callable[[], Key]) -> Iterato
         problems.append(f"{name} {problem}")
 
 
-def _secrets(settings: Settings, problems: list[str]) -> Iterator[Key]:
-    given = [("JWT_SECRET_KEY", settings.secret_key)] if settings.secret_key is not None else []
-    given += [("JWT_PREVIOUS_SECRET_KEYS", secret) for secret in settings.previous_secret_keys]
-    if given and settings.secret_key is None:
-        problems.append("JWT_PREVIOUS_SECRET_KEYS needs JWT_SECRET_KEY")
-    for name, secret in given:
-        yield from _attempt(name, problems, lambda secret=secret: _secret(secret, settings))  # type: ignore[misc]
+def _secrets(settings: Settings, problems: list[str]) -> Iterator[Found]:
+    if settings.previous_secret_keys and settings.secret_key is None and settings.keys_dir is None:
+        problems.append("JWT_PREVIOUS_SECRET_KEYS needs JWT_SECRET_KEY, or secrets in JWT_KEYS_DIR")
+    given = [("JWT_SECRET_KEY", settings.secret_key, State.CURRENT)] if settings.secret_key is not None else []
+    given += [("JWT_PREVIOUS_SECRET_KEYS", secret, State.OLD) for secret in settings.previous_secret_keys]
+    for name, secret, state in given:
+        for key in _attempt(name, problems, lambda secret=secret: secrets.checked(secret, settings.algorithms)):  # type: ignore[misc]
+            yield Found(key, state)
 
 
-def _secret(secret: bytes, settings: Settings) -> Key:
-    try:
-        key = keys.from_secret(secret, settings.algorithms)
-    except KeyProblem as problem:
-        raise KeyProblem(f"{problem}; {secrets.ADVICE}") from None
-    objection = secrets.objection(secret)
-    if objection:
-        raise KeyProblem(objection)
-    return key
-
-
-def _public(settings: Settings, problems: list[str]) -> Iterator[Key]:
+def _public(settings: Settings, problems: list[str]) -> Iterator[Found]:
     pem = settings.public_key
     if pem is not None and settings.private_key is None:
         if "PRIVATE KEY-----" in pem:
             problems.append("JWT_PUBLIC_KEY holds a private key: set JWT_PRIVATE_KEY instead")
         else:
-            yield from _attempt("JWT_PUBLIC_KEY", problems, lambda: formats.from_pem(pem, settings.algorithms))
+            for key in _attempt("JWT_PUBLIC_KEY", problems, lambda: formats.from_pem(pem, settings.algorithms)):
+                yield Found(key)
 
 
-def _private(settings: Settings, problems: list[str]) -> Iterator[Key]:
+def _private(settings: Settings, problems: list[str]) -> Iterator[Found]:
     pem = settings.private_key
     if pem is None:
         return
@@ -137,7 +213,7 @@ def _private(settings: Settings, problems: list[str]) -> Iterator[Key]:
         elif settings.public_key and not _is_its_public_half(settings.public_key, key):
             problems.append("JWT_PUBLIC_KEY is not the public half of JWT_PRIVATE_KEY")
         else:
-            yield key
+            yield Found(key)
 
 
 def _is_its_public_half(public_pem: str, private: Key) -> bool:
@@ -147,58 +223,35 @@ def _is_its_public_half(public_pem: str, private: Key) -> bool:
         return False
 
 
-def _directory(settings: Settings, problems: list[str]) -> Iterator[Key]:
-    folder = settings.keys_dir
-    if folder is None:
+def _directory(settings: Settings, problems: list[str], reader: Reader) -> Iterator[Found]:
+    if settings.keys_dir is None:
         return
-    files = sorted(folder.glob("*.pem"))
-    if not folder.is_dir():
-        problems.append("JWT_KEYS_DIR is not a folder")
-    elif not files:
-        problems.append("JWT_KEYS_DIR holds no .pem file: make a key with `jwt-middleware keys new --dir DIR`")
-    for file in files:
-        yield from _attempt(f"JWT_KEYS_DIR, file {file.name},", problems, lambda file=file: _file(file, settings))  # type: ignore[misc]
-
-
-def _file(file: Path, settings: Settings) -> Key:
     try:
-        return formats.from_pem(file.read_text("ascii"), settings.algorithms, kid=file.stem)
-    except (OSError, UnicodeError):
-        raise KeyProblem("cannot be read") from None
+        files = folder.files(settings.keys_dir)
+    except OSError:
+        problems.append("JWT_KEYS_DIR is not a folder that we can read")
+        return
+    if not files:
+        problems.append("JWT_KEYS_DIR holds no key: make one with `jwt-middleware keys new --dir DIR`")
+    for _, its in groupby(files, lambda file: file.kid):
+        same = [
+            Found(key, file.state)
+            for file in its
+            for key in _attempt(f"JWT_KEYS_DIR, file {file.name},", problems, lambda file=file: reader.key(file))  # type: ignore[misc]
+        ]
+        yield from _last(same)
 
 
-def _jwks(settings: Settings, problems: list[str]) -> Iterator[Key]:
+def _last(same: list[Found]) -> list[Found]:
+    """Where one key stands in several states (a folder that is being copied), the last of them holds."""
+    return same[-1:] if all(found.key.public == same[-1].key.public for found in same) else same
+
+
+def _jwks(settings: Settings, problems: list[str]) -> list[Found]:
     if settings.jwks_file is None:
-        return
+        return []
     try:
-        entries = _entries(settings.jwks_file)
-    except OSError as error:
-        problems.append(f"JWT_JWKS_FILE cannot be read: {error.strerror}")
-        return
-    except (ValueError, LookupError, TypeError, RecursionError):
-        problems.append('JWT_JWKS_FILE is not a JWK Set, {"keys": [...]} (RFC 7517 section 5)')
-        return
-    usable = list(_usable(entries, settings))
-    if not usable:
-        problems.append("JWT_JWKS_FILE holds no key that we can use; the log says why for each")
-    yield from usable
-
-
-def _entries(file: Path) -> list[Any]:
-    data = file.read_bytes()
-    entries = json.loads(data.decode())["keys"] if len(data) <= MAX_JWKS_BYTES else None
-    if not isinstance(entries, list) or len(entries) > MAX_JWKS_KEYS:
-        raise ValueError("not a JWK Set of a sane size")
-    return entries
-
-
-def _usable(entries: list[Any], settings: Settings) -> Iterator[Key]:
-    """One odd JWK never spoils the set (RFC 7517 section 5): it is skipped with a warning."""
-    for position, jwk in enumerate(entries):
-        try:
-            if not isinstance(jwk, dict):
-                raise KeyProblem("is not an object")
-            yield formats.from_jwk(jwk, settings.algorithms)
-        except KeyProblem as problem:
-            kid = jwk.get("kid") if isinstance(jwk, dict) else None
-            _logger.warning("JWK %d (kid %s) is skipped: it %s", position, shown(kid), problem)
+        return [Found(key) for key in jwks.read(settings.jwks_file, settings.algorithms)]
+    except KeyProblem as problem:
+        problems.append(f"JWT_JWKS_FILE {problem}")
+        return []

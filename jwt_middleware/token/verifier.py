@@ -1,7 +1,8 @@
 """From the text of a token to a user, in the order that leaves nothing to chance.
 
 Three canonical parts, a header that picks a key of ours, the signature, and only then the claims.
-Pure: text and keys in, a user out; no I/O, and no state but the memory of good headers.
+Pure: text and keys in, a user out; no I/O, and no state but the memory of good headers, which lasts as long as the
+key ring does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from jwt_middleware.errors import InvalidToken, Reason, shown
 from jwt_middleware.settings import Settings
 from jwt_middleware.token import jws
 from jwt_middleware.token.claims import ClaimsPolicy
+from jwt_middleware.token.keychain import Keychain
 from jwt_middleware.token.keys import Key, KeySet
 from jwt_middleware.user import Claims, User
 
@@ -23,19 +25,40 @@ _LONG_NUMBER = re.compile(rb"\d{64}")
 _REFUSED_HEADERS = ("crit", "b64", "zip", "enc")  # extensions and encryption, none of which we implement
 
 
-class Verifier:
-    """Verifies access tokens against one key set and one policy."""
+class Memory:
+    """What was learnt of the headers of good tokens, and the key set of which it is true.
 
-    def __init__(self, keys: KeySet, policy: ClaimsPolicy, settings: Settings, clock: Callable[[], float]) -> None:
-        self._keys = keys
+    Attributes:
+        keys: the key set.
+        good_headers: header texts that came with a good signature, and the keys they can mean: without a `kid` all of
+            them, since the next token with the same header may be another key's. An attacker cannot add to it.
+    """
+
+    __slots__ = ("good_headers", "keys")
+
+    def __init__(self, keys: KeySet) -> None:
+        self.keys = keys
+        self.good_headers: dict[bytes, Sequence[Key]] = {}
+
+    def note(self, header: bytes, keys: Sequence[Key]) -> None:
+        """Remember a header whose signature was good."""
+        if len(self.good_headers) < _MAX_HEADERS:
+            self.good_headers[header] = keys
+
+
+class Verifier:
+    """Verifies access tokens against the keys in force and one policy."""
+
+    def __init__(
+        self, keychain: Keychain, policy: ClaimsPolicy, settings: Settings, clock: Callable[[], float]
+    ) -> None:
+        self._keychain = keychain
         self._policy = policy
         self._clock = clock
         self._issuer = settings.issuer
         self._max_bytes = settings.max_token_bytes
         self._types = _accepted_types(settings.token_types)
-        # Header texts that came with a good signature, and the keys they can mean: without a kid all of them, since
-        # the next token with the same header may be another key's. An attacker cannot add to it.
-        self._good_headers: dict[bytes, Sequence[Key]] = {}
+        self._memory = Memory(keychain.current.verifying)
 
     def verify(self, token: bytes) -> User:
         """Verify a compact JWS (RFC 7515 section 5.2) and its claims (RFC 7519 section 7.2).
@@ -52,15 +75,19 @@ class Verifier:
         if len(token) > self._max_bytes:
             raise InvalidToken(Reason.TOO_LONG, f"token has {len(token)} bytes, JWT_MAX_TOKEN_BYTES={self._max_bytes}")
         header, payload, signature = jws.split(token)
-        keys = self._good_headers.get(header) or self._candidates(header)
-        self._check_signature(header, keys, token[: -len(signature) - 1], signature)
+        memory = self._memory
+        if memory.keys is not self._keychain.current.verifying:
+            memory = self._memory = Memory(self._keychain.current.verifying)
+        keys = memory.good_headers.get(header) or self._candidates(header, memory.keys)
+        _check_signature(keys, token[: -len(signature) - 1], signature)
+        memory.note(header, keys)
         try:
             return self._policy.user(jws.parse(jws.decode(payload)), self._clock())
         except InvalidToken as refusal:
             refusal.issuer = self._issuer  # whose key it was; what the claims say of it need not be true
             raise
 
-    def _candidates(self, header: bytes) -> Sequence[Key]:
+    def _candidates(self, header: bytes, keys: KeySet) -> Sequence[Key]:
         """Read a header and return the keys it can mean (RFC 7515 section 4.1)."""
         text = jws.decode(header)
         if not _is_modest(text):
@@ -73,7 +100,7 @@ class Verifier:
         alg, kid = fields.get("alg"), fields.get("kid")
         if type(alg) is not str or ("kid" in fields and (type(kid) is not str or len(kid) > _MAX_KID)):
             raise InvalidToken(Reason.MALFORMED, f"token header has alg={shown(alg)}, kid={shown(kid)}")
-        return self._keys.candidates(alg, kid)
+        return keys.candidates(alg, kid)
 
     def _check_type(self, fields: Claims) -> None:
         """Compare `typ` as a media type: in any case, `application/` left out (RFC 7515 section 4.1.9)."""
@@ -83,14 +110,13 @@ class Verifier:
             accepted = ",".join(sorted(self._types))
             raise InvalidToken(Reason.WRONG_TYPE, f"token has typ={shown(found)}, JWT_TOKEN_TYPES={accepted}")
 
-    def _check_signature(self, header: bytes, keys: Sequence[Key], message: bytes, signature: bytes) -> None:
-        decoded = jws.decode(signature)
-        for key in keys:
-            if key.verifies(message, decoded):
-                if len(self._good_headers) < _MAX_HEADERS:
-                    self._good_headers[header] = keys
-                return
-        raise InvalidToken(Reason.BAD_SIGNATURE, "no key of ours made this signature")
+
+def _check_signature(keys: Sequence[Key], message: bytes, signature: bytes) -> None:
+    decoded = jws.decode(signature)
+    for key in keys:
+        if key.verifies(message, decoded):
+            return
+    raise InvalidToken(Reason.BAD_SIGNATURE, "no key of ours made this signature")
 
 
 def _is_modest(header: bytes) -> bool:

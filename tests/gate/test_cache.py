@@ -113,6 +113,27 @@ class TestRaces:
         cache.evict(["j|first"])
         assert cache.recall("first") is None
 
+    def test_cleared_in_both_generations(self, cache):
+        """A key has gone: nothing that was remembered is recalled, however old it is, and there is room again."""
+        cache.remember("first", entry("first"), cache.epoch)
+        number = 0
+        while "first" in cache._young:
+            number += 1
+            cache.remember(str(number), entry(), cache.epoch)
+        cache.clear()
+        assert len(cache) == 0
+        assert [name for name in ("first", str(number)) if cache.recall(name) or cache.peek(name)] == []
+        for again in range(number):
+            cache.remember(str(again), entry(), cache.epoch)
+        assert len(cache) == number
+
+    def test_cleared_between_the_signature_and_remembering(self, cache):
+        """The key verified, then went, and only then came the insert: it is not kept."""
+        epoch = cache.epoch
+        cache.clear()
+        assert not cache.remember("a", entry(), epoch)
+        assert cache.remember("a", entry(), cache.epoch)
+
     def test_revoked_while_others_verify_and_read(self, cache):
         """Threads verify, remember and read while one revokes: what is revoked is never recalled again."""
         truth: set[str] = set()

@@ -7,6 +7,8 @@
     POST /upload        the length and the hash of the body
     *    /surroundings  the whole scope or environ, after the body was read (raw apps; below /open and /maybe too)
     POST /logout        revokes the token it came with, by a `JWTAuth` of the app's own
+    GET  /token         issues a token by it (raw apps)
+    /ws                 a WebSocket that greets by name (ASGI apps but Django)
     /ws                 a WebSocket that greets by name (ASGI apps but Django); at /surroundings it tells its scope
 
 No app knows the middleware, except that it asks for the user and for sign-out. Each is made on first
@@ -103,6 +105,8 @@ def raw_wsgi() -> Any:
         elif path == "/logout":
             blocking_auth().revoke(current_user())
             answer = {}
+        elif path == "/token":
+            answer = said("", token=blocking_auth().issue("ada"))
         else:
             start_response("404 Not Found", [("Content-Length", "0")])
             return []
@@ -164,6 +168,8 @@ async def _http(scope: dict[str, Any], receive: Any, send: Any) -> None:
     elif path == "/logout":
         await async_auth().revoke(current_user())
         answer = {}
+    elif path == "/token":
+        answer = said("", token=async_auth().issue("ada"))
     else:
         status, answer = 404, {}
     body = json.dumps(answer).encode()

@@ -439,6 +439,16 @@ def test_generated_keys_are_read_back(kind: str) -> None:
     assert formats.from_pem(formats.generate(kind).decode(), (kind,)).names[0] == kind
 
 
+@pytest.mark.parametrize("kind", ["RS256", "ES256", "ES512", "EdDSA"])
+def test_the_public_half_is_written_without_the_private_one(kind: str) -> None:
+    """A key that signs no more keeps what verifies, and nothing else."""
+    key = formats.from_pem(private_pem(kind), ())
+    written = formats.public_pem(key).decode()
+    again = formats.from_pem(written, ())
+    assert "PRIVATE" not in written
+    assert (again.private, again.kid, again.names) == (None, key.kid, key.names)
+
+
 # --- secrets that are none -------------------------------------------------------------------------------------------
 
 _PEM = public_pem("RS256")

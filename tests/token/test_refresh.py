@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jwt_middleware.token.refresh import RefreshTokens, is_refresh_token, new_sid
 
 KEY, OLDER = b"k" * 32, b"o" * 32
-tokens = RefreshTokens([KEY, OLDER])
+tokens = RefreshTokens(lambda: (KEY, OLDER))
 
 
 @given(st.binary(min_size=16, max_size=16), st.integers(0, 2**64 - 1))
@@ -36,12 +36,27 @@ def test_its_form_is_the_documented_one() -> None:
 def test_older_keys_verify_and_never_make() -> None:
     """So the key can be rotated without signing anybody out."""
     sid = new_sid()
-    before = RefreshTokens([OLDER]).make(sid, 1)
+    before = RefreshTokens(lambda: (OLDER,)).make(sid, 1)
     assert tokens.read(before) == (sid, 1)
     assert tokens.make(sid, 1) != before
-    assert RefreshTokens([KEY]).read(before) is None
-    assert RefreshTokens([OLDER]).is_csrf("s", RefreshTokens([OLDER]).csrf("s"))
-    assert tokens.is_csrf("s", RefreshTokens([OLDER]).csrf("s"))
+    assert RefreshTokens(lambda: (KEY,)).read(before) is None
+    assert RefreshTokens(lambda: (OLDER,)).is_csrf("s", RefreshTokens(lambda: (OLDER,)).csrf("s"))
+    assert tokens.is_csrf("s", RefreshTokens(lambda: (OLDER,)).csrf("s"))
+
+
+def test_a_key_that_another_process_has_rotated_is_looked_for() -> None:
+    """Only when no key fits; and then once."""
+    keys, looked = [KEY], []
+
+    def look() -> bool:
+        looked.append(keys.insert(0, OLDER))
+        return True
+
+    worker = RefreshTokens(lambda: keys, look)
+    assert worker.read(RefreshTokens(lambda: (KEY,)).make(new_sid(), 1))
+    assert not looked
+    assert worker.read(RefreshTokens(lambda: (OLDER,)).make(new_sid(), 1))
+    assert len(looked) == 1
 
 
 def test_one_changed_character_is_another_text() -> None:

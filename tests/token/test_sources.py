@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from jwt_middleware import ConfigurationError, Reason
-from jwt_middleware.token.sources import MAX_JWKS_BYTES, MAX_JWKS_KEYS
+from jwt_middleware.token.jwks import MAX_BYTES, MAX_KEYS
 from jwt_middleware.wsgi import JWTAuth
 from tests.token.forge import (
     AUDIENCE,
@@ -138,7 +138,9 @@ def test_no_setting_enables_none_or_an_unknown_algorithm(alg: str) -> None:
 
 def test_previous_secrets_need_a_present_one() -> None:
     """Old secrets verify, never sign: without a new one there is no point."""
-    assert "JWT_PREVIOUS_SECRET_KEYS needs JWT_SECRET_KEY" in problems(previous_secret_keys=OLD_SECRET)
+    assert "JWT_PREVIOUS_SECRET_KEYS needs JWT_SECRET_KEY, or secrets in JWT_KEYS_DIR" in problems(
+        previous_secret_keys=OLD_SECRET
+    )
 
 
 def test_more_secrets_than_a_token_may_try_refuse_to_start() -> None:
@@ -311,7 +313,7 @@ def test_a_folder_of_public_keys_only_verifies(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        pytest.param(lambda folder: folder, "JWT_KEYS_DIR holds no .pem file", id="empty"),
+        pytest.param(lambda folder: folder, "JWT_KEYS_DIR holds no key", id="empty"),
         pytest.param(lambda folder: folder / "missing", "JWT_KEYS_DIR is not a folder", id="missing"),
         pytest.param(lambda folder: write(folder, a="junk"), "JWT_KEYS_DIR, file a.pem, is not a PEM", id="junk"),
         pytest.param(lambda folder: write(folder, a="é"), "JWT_KEYS_DIR, file a.pem, cannot be read", id="not-ascii"),
@@ -423,8 +425,8 @@ def test_a_jwk_for_another_purpose_verifies_nothing(members: dict[str, Any], tmp
         pytest.param(b"\xef\xbb\xbf" + b'{"keys":[]}', id="byte-order-mark"),
         pytest.param(b"\xff\xfe", id="not-utf-8"),
         pytest.param(b"[" * 100_000, id="deep"),
-        pytest.param(b'{"keys":[' + b"{}," * MAX_JWKS_KEYS + b"{}]}", id="too-many-keys"),
-        pytest.param(b'{"keys":[]}' + b" " * MAX_JWKS_BYTES, id="too-large"),
+        pytest.param(b'{"keys":[' + b"{}," * MAX_KEYS + b"{}]}", id="too-many-keys"),
+        pytest.param(b'{"keys":[]}' + b" " * MAX_BYTES, id="too-large"),
     ],
 )
 def test_a_file_that_is_no_jwk_set_refuses_to_start(content: bytes, tmp_path: Path) -> None:

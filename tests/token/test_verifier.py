@@ -623,9 +623,9 @@ def test_only_a_good_signature_is_remembered(ring: Any) -> None:
         for bad in (text, forged, forged[:-8] + "AAAAAAAA"):
             with pytest.raises(module.InvalidToken):
                 ring.verify(bad.encode())
-    assert ring._good_headers == {}
+    assert ring._memory.good_headers == {}
     ring.verify(token(key=private("RS256"), alg="RS256", header={"kid": "a"}).encode())
-    assert len(ring._good_headers) == 1
+    assert len(ring._memory.good_headers) == 1
 
 
 def test_a_remembered_header_accepts_no_other_key_and_no_other_signature(ring: Any) -> None:
@@ -654,7 +654,7 @@ def test_the_memory_of_headers_is_bounded_and_keeps_working_when_full() -> None:
     verifier = JWTAuth(secret_key=SECRET, clock=Clock()).core.verifier
     for i in range(module._MAX_HEADERS + 40):
         assert verifier.verify(token(header={"kid": f"k{i}"}).encode()).identity == "42"
-    assert len(verifier._good_headers) == module._MAX_HEADERS
+    assert len(verifier._memory.good_headers) == module._MAX_HEADERS
     assert verifier.verify(token(header={"kid": "new"}).encode()).identity == "42"
 
 
