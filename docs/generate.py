@@ -22,7 +22,7 @@ HEAD = """# Settings
 Each setting is an environment variable and a keyword argument (lower case, without `JWT_`), which wins. Durations are
 seconds or `15m`, `12h`, `30d`; sizes are bytes or `64KiB`, `32MiB`; lists are separated by commas. Those marked
 *file* can also be read from the file that `JWT_NAME_FILE` names; both forms together are an error. A variable that is
-set but empty is an error, except for lists that may be empty.
+set but empty is an error, except for lists that may be empty and where the table says so.
 """
 
 

@@ -1012,6 +1012,14 @@ def test_explain_without_any_rule(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     assert run("explain", "OPTIONS", "//x").out == f"OPTIONS //x: decided by no rule\n{TWICE}\n{TOKEN}\n"
 
 
+def test_explain_knows_where_our_keys_are(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No rule decides what we answer ourselves."""
+    said = "but where we have public keys of our own, we answer it ourselves (JWT_JWKS_PATH)"
+    assert said in run("explain", "GET", "/.well-known/jwks.json").out
+    monkeypatch.setenv("JWT_JWKS_PATH", "")
+    assert said not in run("explain", "GET", "/.well-known/jwks.json").out
+
+
 def test_explain_refuses_settings_that_do_not_fit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the app would: exit code 2, with every problem."""
     monkeypatch.setenv("JWT_RULES_FILE", "/nowhere.toml")

@@ -187,6 +187,19 @@ def test_the_function_of_the_signing_in_page_works_as_printed():
     assert done.returncode == 0, done.stderr
 
 
+def test_the_keys_page_names_commands_that_there_are():
+    """Each command line on it is one that would be taken."""
+    from jwt_middleware.cli import main
+
+    page = (ROOT / "docs/keys.md").read_text("utf-8")
+    lines = [
+        found.split() for found in re.findall(r"jwt-middleware (keys (?:new|rotate|retire|list|jwks)[^#`\n)]*)", page)
+    ]
+    assert len(lines) >= 10
+    for words in lines:
+        assert main([*words, "--help"]) == 0, words
+
+
 def test_the_flask_quick_start_runs_as_printed(tmp_path):
     """A stranger copies two blocks and gets what the comments say."""
     app = next(block for block in blocks("python") if "flask" in block)

@@ -41,6 +41,8 @@ def explain(method: str, path: str) -> None:
         click.echo(line)
     for line in _meaning(verdict, method, loaded.settings):
         click.echo(line)
+    if decoded and decoded == loaded.settings.jwks_path:
+        click.echo("  but where we have public keys of our own, we answer it ourselves (JWT_JWKS_PATH)")
 
 
 def _decoded(raw: bytes) -> str | None:

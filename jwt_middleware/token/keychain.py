@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 
 from jwt_middleware.settings import Settings
@@ -33,7 +34,7 @@ class Keychain:
 
     def __init__(self, settings: Settings, ring: KeyRing) -> None:
         self.current = ring
-        self._settings = settings
+        self._settings = _anchored(settings)
         self._follows = settings.keys_dir is not None or settings.jwks_file is not None
         self._look_at = monotonic() + LOOK_SECONDS
         self._at_rest: Glance | None = None
@@ -101,6 +102,12 @@ class Keychain:
         if self._complaint:
             self._complaint, self._failed = "", None
             _logger.warning("the keys can be used again")
+
+
+def _anchored(settings: Settings) -> Settings:
+    """Let paths mean what they mean now: a server may change its directory later."""
+    folder, file = settings.keys_dir, settings.jwks_file
+    return replace(settings, keys_dir=folder and folder.absolute(), jwks_file=file and file.absolute())
 
 
 def _has_lost(old: KeyRing, new: KeyRing) -> bool:

@@ -181,6 +181,20 @@ def test_a_jwk_set_file_is_followed_too(tmp_path: Path, ticks: Ticks) -> None:
         auth.verify(signed("a", "ES256"))
 
 
+def test_a_relative_path_stays_where_it_was(
+    folder: Path, ticks: Ticks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server may change its directory after the start."""
+    monkeypatch.chdir(tmp_path)
+    auth = JWTAuth(keys_dir="keys", allow_any_audience=True, clock=Clock())
+    monkeypatch.chdir("/")
+    (folder / "b.next.pem").write_text(private_pem("EdDSA"))
+    ticks.now += 2
+    assert auth.core.keychain.refresh()
+    assert kids(auth) == ["a", "b"]
+    assert caplog.records == []
+
+
 def test_what_was_learnt_of_headers_goes_with_the_ring(auth: JWTAuth, folder: Path, ticks: Ticks) -> None:
     """The same header text with another key of that name means that key, and no more the one before."""
     before = signed("a", "ES256")
