@@ -16,7 +16,8 @@ from jwt.exceptions import InvalidKeyError
 
 from jwt_middleware.token.keys import Key, KeyProblem, from_secret
 
-_SSH = (b"ssh-", b"ecdsa-", b"sk-")  # what an OpenSSH public key begins with, after its length
+# What an OpenSSH public key begins with, after its length; long enough that chance does not write it.
+_SSH = (b"ssh-rsa", b"ssh-dss", b"ssh-ed", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-")
 _PATHS = (b"file:", b"/run/", b"/etc/", b"/var/", b"/opt/", b"/home/", b"/srv/", b"/mnt/", b"./", b"../", b"~/")
 ADVICE = "make a good one with: jwt-middleware keys new"
 

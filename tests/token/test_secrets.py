@@ -64,6 +64,11 @@ def test_what_was_copied_from_somewhere_is_no_secret(secret):
     assert objection(secret)
 
 
+def test_a_password_with_the_beginning_of_a_key_s_name_is_a_secret():
+    """One in a hundred thousand made by chance was refused, and its owner could not have known why."""
+    assert objection(b"i-9*sk-(6ag@-r(5$huk2pb0r*%4$pt2d1)#$@(p!5r(wm&ip+") is None
+
+
 def test_random_secrets_are_never_refused():
     """Whatever chance makes of them: bytes, hex, base64, passwords with every character."""
     characters = "abcdefghijklmnopqrstuvwxyz0123456789!@#$%^&*(-_=+)"
