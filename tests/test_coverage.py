@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FORWARDING = "tests/test_forwarding.py"
+BODIES = "tests/login/test_endpoints.py"
 ROOMS = {
     "token": ("jwt_middleware/token/*", ["tests/token"]),
     "gate": (
@@ -23,11 +24,14 @@ ROOMS = {
             "tests/test_metrics.py",
             "tests/test_events.py",
             "tests/test_failed_attempts.py",
+            "tests/test_jwks.py",
+            "tests/login/test_cookies.py",
+            "tests/login/test_endpoints.py",
             FORWARDING,
         ],
     ),
-    "asgi": ("jwt_middleware/asgi.py", ["tests/test_asgi.py", "tests/test_adapters.py", FORWARDING]),
-    "wsgi": ("jwt_middleware/wsgi.py", ["tests/test_wsgi.py", "tests/test_adapters.py", FORWARDING]),
+    "asgi": ("jwt_middleware/asgi.py", ["tests/test_asgi.py", "tests/test_adapters.py", FORWARDING, BODIES]),
+    "wsgi": ("jwt_middleware/wsgi.py", ["tests/test_wsgi.py", "tests/test_adapters.py", FORWARDING, BODIES]),
 }
 
 

@@ -126,7 +126,9 @@ def _from_hex(secret: bytes) -> bytes:
 
 
 def _is_a_path(secret: bytes) -> bool:
-    return secret.startswith(_PATHS) or (b"\0" not in secret and os.path.exists(secret))  # noqa: PTH110 - Path.exists raises on long names
+    if not secret.isascii() or b"\0" in secret:  # random bytes may begin like anything
+        return False
+    return secret.startswith(_PATHS) or os.path.exists(secret)  # noqa: PTH110 - Path.exists raises on long names
 
 
 def _is_predictable(secret: bytes) -> bool:
