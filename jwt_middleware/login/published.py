@@ -1,7 +1,7 @@
 """Our public keys, for every service that trusts our tokens: `/.well-known/jwks.json` (RFC 7517 section 5).
 
 Public data: no token is asked for, no rule applies, any page may read it. The content type is `application/json`, as
-with the large providers, since there are clients that refuse section 8.5's `application/jwk-set+json`.
+with the large providers, since clients have been met that refuse section 8.5's `application/jwk-set+json`.
 """
 
 from __future__ import annotations
