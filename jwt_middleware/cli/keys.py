@@ -20,7 +20,6 @@ from jwt_middleware.settings import Settings, load
 from jwt_middleware.token.folder import OLD_REFRESH, REFRESH, State
 from jwt_middleware.token.keys import HMAC, Key
 
-REFRESH_LIFETIME = 30 * 86400.0
 _BY_NAME_ONLY = ("HS384", "HS512", "PS256")  # what a key does only if JWT_ALGORITHMS says so
 
 
@@ -127,7 +126,7 @@ def retire(kid: str | None, now: bool, after: float | None, folder: Path) -> Non
             )
             return
         lifetime = _lifetime(settings, after)
-        gone = ring.retire(lifetime) + ring.retire_refresh(REFRESH_LIFETIME)
+        gone = ring.retire(lifetime) + ring.retire_refresh(settings.refresh_token_expires)
         _removed(gone)
         for entry in ring.entries():
             if entry.file.state is State.OLD:
