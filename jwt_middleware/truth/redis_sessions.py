@@ -1,7 +1,10 @@
 """Redis as the keeper of sessions: a hash each, an index by subject, a script for each verb.
 
 The hash tag of the prefix keeps all of them in one slot of a cluster, beside the marks that end them.
-Sessions carry a TTL, unlike marks: one that is evicted too early only makes its owner sign in again.
+Sessions carry a TTL, unlike marks: one that is evicted too early only makes its owner sign in again. Rights that
+they need besides those of `truth/redis.py`:
+
+    ACL SETUSER jwt +hset +hgetall +expire +del +zscore +zrange +zrevrange +zremrangebyscore
 """
 
 from __future__ import annotations

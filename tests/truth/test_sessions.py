@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jwt_middleware.errors import Unavailable
+from jwt_middleware.truth import redis_sessions
+from jwt_middleware.truth.redis_sessions import RedisSessions
 from jwt_middleware.truth.sessions import Outcome, Session, SessionStore, Terms
 from jwt_middleware.truth.store import Store, cut_off, ended
+from tests.servers import Server
 from tests.truth.conftest import RedisShelf, SQLiteShelf, World
+from tests.truth.test_redis import documented_rules
 
 T0 = 1_700_000_000.25
 IDLE = 1000.0
@@ -233,3 +239,44 @@ def test_what_another_program_put_there_is_no_session(opened: SessionStore, shel
     shelf._server.admin("HDEL", key, "subject")
     with pytest.raises(Unavailable):
         world.run(opened.of("ada", T0, IDLE))
+
+
+def test_the_documented_rights_are_enough(shelf, world: World):
+    """The whole life of a session, by a user who may do what the page says and no more."""
+    if isinstance(shelf, SQLiteShelf):
+        pytest.skip("a file has an owner")
+    server = shelf._server
+    more = re.search(r"ACL SETUSER jwt (\+hset .+)$", redis_sessions.__doc__, re.MULTILINE)
+    page = (Path(__file__).parents[2] / "docs/operations.md").read_text("utf-8")
+    assert more is not None
+    assert more[1] in page
+    rules = [rule.replace("{jwt}", f"{{{shelf.prefix}}}") for rule in (*documented_rules(), *more[1].split())]
+    server.admin("ACL", "SETUSER", "jwt", *rules)
+    made = RedisSessions(world.make_io(server.url("jwt:jwtpw"), 5.0), shelf.prefix, "-")
+    assert world.run(made.open(a_session(), IDLE)) is None
+    assert world.run(made.rotate("A", 0, terms()))[0] is Outcome.ROTATED
+    assert len(world.run(made.of("ada", T0 + 11, IDLE))) == 1
+    assert world.run(made.rotate("A", 7, terms()))[0] is Outcome.REUSED
+    world.run(made.open(a_session(sid="B"), IDLE))
+    world.run(made.end("B", "s|B", ended(4e9)))
+    world.run(made.open(a_session(sid="C"), IDLE))
+    world.run(made.end_all("ada", ITEMS[1], cut_off(int(T0))))
+    assert world.run(made.of("ada", T0 + 11, IDLE)) == []
+
+
+def test_one_refresh_is_one_round_trip(opened: SessionStore, shelf, world: World):
+    """One command, whatever the outcome."""
+    if isinstance(shelf, SQLiteShelf):
+        pytest.skip("SQLite is not across a network")
+    server = shelf._server
+    world.run(opened.of("ada", T0, IDLE))
+    before = commands(server)
+    for generation in (0, 0, 1, 9):
+        world.run(opened.rotate("A", generation, terms()))
+    assert commands(server) - before == 4
+
+
+def commands(server: Server) -> int:
+    """Count the scripts that clients have sent."""
+    found = server.admin("INFO", "commandstats")
+    return int(found["cmdstat_eval"]["calls"])
