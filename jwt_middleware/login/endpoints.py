@@ -174,6 +174,8 @@ class Endpoints:
     # --- signing out ---------------------------------------------------------------------------------------
 
     async def _logout(self, request: Request, gate: Gate) -> Reply:
+        if self._cookies is not None:
+            self._cookies.check_page(request)  # SameSite may have held the cookies back that our answer clears
         form = await forms.read(request)
         token = form.get("refresh_token") or self._from_cookie(request)
         if token and self._sessions.tokens.read(token) is not None:

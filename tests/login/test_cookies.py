@@ -203,6 +203,17 @@ def test_csrf_a_foreign_page_neither_refreshes_nor_logs_out(browser: Browser, pa
     assert browser.send("POST", "/orders", OURS).passed
 
 
+@pytest.mark.parametrize("with_own_token", [False, True], ids=["nothing", "the-attackers-token"])
+def test_csrf_a_foreign_page_does_not_make_the_browser_forget(browser: Browser, with_own_token: bool) -> None:
+    """SameSite holds the cookies back from its form, yet a browser would obey the answer's Set-Cookie."""
+    attacker = Browser(browser.service)
+    attacker.sign_in("bob")
+    token = attacker.cookies["__Secure-refresh_token"][0] if with_own_token else ""
+    kind = ("Content-Type", "application/x-www-form-urlencoded")
+    answer = browser.service.send("POST", "/auth/logout", f"refresh_token={token}".encode(), [FOREIGN, kind])
+    assert (answer.error, set_cookies(answer)) == ("csrf_failed", [])
+
+
 def test_dead_cookies_are_cleared(browser: Browser) -> None:
     """A session that was ended elsewhere leaves nothing behind in this browser."""
     browser.service.world.revoke_subject("7")
