@@ -8,7 +8,7 @@ PORT ?= 8000
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check fix docs fuzz mutate bench
+.PHONY: help run demo test test-all check fix docs fuzz mutate bench
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -34,10 +34,13 @@ $(BIN)/.fuzz: $(BIN)/.dev
 run: $(BIN)/.run ## protect the example app and try it; PORT=8000
 	@PORT=$(PORT) $(BIN)/python examples/run.py
 
+demo: $(BIN)/.run ## sign in, refresh and log out in a browser; PORT=8000
+	@$(BIN)/jwt-middleware demo --port $(PORT)
+
 test: $(BIN)/.dev ## the tests: real servers, no root, under 3 minutes
 	@$(BIN)/python -m pytest
 
-test-all: $(BIN)/.dev $(BIN)/.fuzz ## the long suite too
+test-all: $(BIN)/.dev $(BIN)/.fuzz ## the long suite too; in a browser where there is a Chromium
 	@$(BIN)/python -m pytest -m "long or not long"
 
 check: $(BIN)/.dev ## lint, types, import order, docs

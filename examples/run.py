@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 
 from waitress.server import create_server
@@ -41,6 +42,9 @@ The token, for the user ada and one hour:
 5. Sign in for a new one: 200
     curl -i {url}/auth/token -H "Content-Type: application/json" \
 -d '{{"username": "ada", "password": "analytical engine"}}'
+
+Or see it in a browser, with sign-in, refresh and two tabs:
+    {command} demo --port 0
 
 Below, the log gives the reason of each 401. Ctrl-C stops.
 """
@@ -94,7 +98,9 @@ def announce(port: int, token: str) -> None:
     connection.getresponse().read()
     connection.close()
     bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
-    print(BANNER.format(url=f"http://{HOST}:{port}", token=token, bold=bold, plain=plain), flush=True)
+    command = os.path.relpath(Path(sys.executable).with_name("jwt-middleware"))
+    url = f"http://{HOST}:{port}"
+    print(BANNER.format(url=url, token=token, command=command, bold=bold, plain=plain), flush=True)
 
 
 if __name__ == "__main__":

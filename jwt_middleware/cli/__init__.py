@@ -1,5 +1,7 @@
 """The command `jwt-middleware`: keys, tokens, sessions, users, settings, rules, from the app's own environment.
 
+The demo alone takes no setting.
+
 Exit codes: 0 yes, 1 no, 2 usage or settings that do not fit.
 """
 
@@ -14,6 +16,7 @@ import click
 import jwt_middleware
 from jwt_middleware.cli.client import client
 from jwt_middleware.cli.config import config
+from jwt_middleware.cli.demo import demo
 from jwt_middleware.cli.explain import explain
 from jwt_middleware.cli.keys import keys
 from jwt_middleware.cli.revoke import revoke
@@ -32,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (keys, token, revoke, sessions, user, client, config, explain):
+for command in (keys, token, revoke, sessions, user, client, config, explain, demo):
     cli.add_command(command)
 
 

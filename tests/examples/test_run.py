@@ -59,6 +59,14 @@ def test_what_a_newcomer_looks_for_comes_first(tmp_path: Path) -> None:
         assert len(set(re.findall(r"eyJ[\w.-]*", printed))) == 1
 
 
+def test_it_points_to_the_demo(tmp_path: Path) -> None:
+    """The line can be pasted where it was printed."""
+    with running(tmp_path) as (_, printed):
+        line = re.search(r"^ +(\S*jwt-middleware demo) --port 0$", printed, re.MULTILINE)[1]
+    done = subprocess.run(["bash", "-c", f"{line} --help"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "in a browser" in done.stdout) == (0, True)
+
+
 def test_the_settings_of_the_shell_do_not_matter(tmp_path: Path) -> None:
     """A shell with settings of another app, wrong ones even, starts the same demonstration."""
     with running(tmp_path, JWT_SECRET_KEY="short", JWT_ISSUER="", JWT_ALLOW_EVERYTHING="1") as (_, printed):
