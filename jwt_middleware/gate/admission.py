@@ -155,8 +155,11 @@ class Gate:
         if request.credential is not None and self._by_header:
             return await self._holder(request, request.credential)
         token = self._cookies.find(request, self._cookies.access) if self._cookies else None
-        if self._cookies is None or not token:
+        if self._cookies is None:
             return await self._authenticator.authenticate(None)
+        if not token:
+            where = f"no {self.header_name} header and " if self._by_header else "JWT_TOKEN_LOCATION=cookies, "
+            raise NoCredential(Reason.MISSING, f"{where}no cookie {self._cookies.access}")
         try:
             user = await self._holder(request, self._scheme + token)
         except InvalidToken as refusal:

@@ -175,6 +175,21 @@ def test_cookies_alone_means_that_no_header_is_read(browser: Browser) -> None:
     assert browser.service.get(token).error == "unauthorized"
 
 
+@pytest.mark.parametrize(
+    ("location", "detail"),
+    [
+        ("cookies", "JWT_TOKEN_LOCATION=cookies, no cookie __Host-access_token"),
+        ("headers,cookies", "no Authorization header and no cookie __Host-access_token"),
+    ],
+)
+def test_the_log_names_every_place_that_was_looked_at(
+    serve: Callable[..., Service], caplog: pytest.LogCaptureFixture, location: str, detail: str
+) -> None:
+    """Who sends a header to a service of cookies reads why it was not looked at."""
+    serve(token_location=location).get()
+    assert detail in caplog.messages[-1]
+
+
 def test_the_page_refreshes_and_logs_out(browser: Browser) -> None:
     """By cookie and CSRF header; afterwards the cookies are gone, with the attributes they were set with."""
     first = browser.cookies["__Secure-refresh_token"][0]
