@@ -32,7 +32,7 @@ $("sign-in").addEventListener("submit", async (event) => {
   if (!exchange.ok) return say("sign-in-error", told(exchange));
   if (!session.isOpen) {
     return say("sign-in-error", "This browser did not keep the cookies. Some, like Safari, take no Secure cookie " +
-      "from http://localhost: start the demo with --plain-cookies, or keep the tokens in this page’s memory.");
+      "over plain HTTP: start the demo with --plain-cookies, or keep the tokens in this page’s memory.");
   }
   tell();
   await enter();
@@ -60,7 +60,7 @@ async function look() {
 
 /** The session is over, or there is trouble that will pass: only the API knows, and it has said so. */
 function stumble(exchange) {
-  if (exchange.status >= 400 && exchange.status < 500 && exchange.status !== 429) {
+  if (exchange.status === 400 || exchange.status === 401) {
     fall(`this session has ended. The API says: ${told(exchange)}`);
   } else {
     say("token-status", told(exchange));
@@ -85,8 +85,9 @@ function leave(farewell, isWished = true) {
 
 // --- staying signed in ---
 
+/** Renew the tokens; true if that succeeded. */
 async function refresh() {
-  if (isRefreshing) return;
+  if (isRefreshing) return false;
   isRefreshing = true;
   const exchange = await session.refresh();
   isRefreshing = false;
@@ -95,12 +96,13 @@ async function refresh() {
     return stumble(exchange);
   }
   tell();
-  if (await look()) await list();
+  if (!(await look())) return false;
+  await list();
+  return true;
 }
 
 $("refresh").addEventListener("click", async () => {
-  await refresh();
-  if (!$("signed-in").hidden) say("token-status", `Renewed: ${Math.round(lifetime)} seconds more.`);
+  if (await refresh()) say("token-status", `Renewed: ${Math.round(lifetime)} seconds more.`);
 });
 
 function tick() {
