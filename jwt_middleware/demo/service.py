@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from jwt_middleware.login import keyring
+from jwt_middleware.login.keyring import Keyring
 from jwt_middleware.user import current_user
 from jwt_middleware.wsgi import Environ, JWTMiddleware, StartResponse
 
@@ -47,7 +47,7 @@ def protected(folder: Path, url: str, *, lifetime: int, secure: bool = True) -> 
         lifetime: seconds that an access token lives.
         secure: whether cookies are `Secure` and named so; not every browser takes those from http://localhost.
     """
-    keyring.new_key_file(folder / "keys", "ES256")
+    Keyring(folder / "keys").new("ES256")
     return JWTMiddleware(
         _App(lifetime),
         keys_dir=folder / "keys",
