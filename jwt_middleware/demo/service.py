@@ -55,6 +55,7 @@ def protected(folder: Path, url: str, *, lifetime: int, secure: bool = True) -> 
         issuer=url,
         audience=url,
         authenticate=authenticate,
+        login_attempts="120/minute",  # everybody who looks at a demo is the same user
         token_location="headers,cookies",  # noqa: S106 - a place, not a token
         cookie_secure=secure,
         access_token_expires=lifetime,
