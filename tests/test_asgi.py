@@ -147,6 +147,54 @@ class TestScope:
         asyncio.run(many())
 
 
+class TestMounts:
+    """A mount point in the path: what stands below it is the app's path, if every app would say so."""
+
+    # Three ways to read a path, as Starlette and FastAPI, Django and Quart, and Litestar do.
+    READERS = (
+        lambda path, mount: path[len(mount) :] if path == mount or path.startswith(f"{mount}/") else path,
+        lambda path, mount: path.removeprefix(mount),
+        lambda path, mount: path.split(mount, maxsplit=1)[-1],
+    )
+
+    @pytest.fixture
+    def mounted(self, tmp_path):
+        """A gate with an exempt folder, an open rule and a role for everything below /admin."""
+        file = tmp_path / "rules.toml"
+        file.write_text('[[rule]]\npath = "/open/**"\nexempt = true\n[[rule]]\npath = "/admin/**"\nroles = "admin"\n')
+        return ASGIWorld(secret_key=SECRET, clock=Clock(), exempt_paths="/static/**,/mnt", rules_file=file)
+
+    @pytest.mark.parametrize("mount", ["/mnt", "/mnt/", "/a/mnt"])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/static{0}/admin/x", "/open{0}/admin/x", "/x{0}/admin/x", "{0}admin/x", "{0}", "/static{0}",
+            "/mn{0}/admin/x", "{0}{0}/admin/x", "/static{0}admin/x", "/static/x{0}//admin/x",
+            "{0}/static{0}/admin/x", "{0}x{0}/admin/x",
+        ],
+    )  # fmt: skip
+    def test_no_reading_gets_around_a_role(self, mounted, path, mount):
+        """Whichever way an app cuts the mount point off, what it takes for /admin needs the role."""
+        path = path.format(mount.rstrip("/"))
+        readings = {read(path, mount.rstrip("/")) for read in self.READERS} | {path.partition(mount)[2]}
+        for token in (None, mounted.auth.issue("42")):
+            answer = mounted.request(path, token=token, extra={"root_path": mount, "raw_path": path.encode()})
+            if answer.passed:
+                assert not [reading for reading in readings if reading.lstrip("/").startswith("admin")]
+
+    def test_what_is_plainly_below_is_open(self, mounted):
+        """And what a proxy has stripped is as it is."""
+        assert mounted.request("/static/x", mount="/mnt").passed
+        assert mounted.request("/static/mnt/x", mount="/mnt").passed
+        assert mounted.request("/static/x", extra={"root_path": "/mnt"}).passed
+        assert mounted.request("/admin/x", mount="/mnt", token=mounted.auth.issue("42")).status == 403
+
+    @pytest.mark.parametrize("path", ["/mnt", "/mntstatic/x", "/static/mnt/x", "/static/mnt"])
+    def test_what_could_be_cut_elsewhere_is_not_open(self, mounted, path):
+        """Litestar would take /static/mnt/x, which an exempt folder opens, for /x."""
+        assert mounted.request(path, extra={"root_path": "/mnt"}).status == 401
+
+
 class TestLifespan:
     """Start-up belongs to the app, unless the settings do not fit."""
 

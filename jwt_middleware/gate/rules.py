@@ -193,11 +193,14 @@ def is_plain(path: str) -> bool:
 
 
 def below_mount(path: str, mount: str) -> str:
-    """Return the path that the app will see: below its mount point if it is below it, else as it is.
+    """Return the path that the app will see: below its mount point, or as it is where the mount point is not in it.
 
     The latter is a proxy that strips the prefix while the server adds it to `root_path` alone; Starlette and Django
-    read it so, too.
+    read it so, too. Where the mount point stands anywhere else, or ends inside a segment, apps disagree (Litestar and
+    Quart cut there, Starlette does not): then what is returned has no slash at its beginning, so it is ambiguous.
     """
     mount = mount.rstrip("/")
-    below = path.removeprefix(mount)
-    return below if below.startswith("/") else path
+    if not mount or mount not in path:
+        return path
+    before, _, below = path.partition(mount)
+    return "" if before else below
