@@ -12,7 +12,7 @@ from typing import NoReturn
 from jwt_middleware.errors import InvalidRequest, InvalidToken, NoCredential, Reason
 from jwt_middleware.gate.cache import Credential
 
-_B64TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
+_B64TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"  # and `=` at the end
 _SCHEME_CHARACTER = rb"[A-Za-z0-9!#$%&'*+.^_`|~-]"
 _LOOK = 1024  # bytes of a header of another scheme that are searched for one of ours: a stranger pays for none of it
 
@@ -58,7 +58,8 @@ class Extractor:
                 Reason.TOO_LONG, f"token has {len(raw) - start} bytes, JWT_MAX_TOKEN_BYTES={self._max_bytes}"
             )
         token = raw[start:]
-        if not _B64TOKEN.fullmatch(token):
+        characters = token.rstrip(b"=")
+        if not characters or characters.translate(None, _B64TOKEN):  # three times as fast as a regular expression
             raise self._malformed(raw)
         return token
 
