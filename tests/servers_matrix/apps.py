@@ -8,11 +8,12 @@
     *    /surroundings  the whole scope or environ, after the body was read (raw apps; below /open and /maybe too)
     POST /logout        revokes the token it came with, by a `JWTAuth` of the app's own
     GET  /token         issues a token by it (raw apps)
-    /ws                 a WebSocket that greets by name (ASGI apps but Django)
-    /ws                 a WebSocket that greets by name (ASGI apps but Django); at /surroundings it tells its scope
+    PLACES              by any method: which view it is, and who the app thinks it is
+    any WebSocket       greets by name (ASGI apps but Django); at /surroundings it tells its scope
 
 No app knows the middleware, except that it asks for the user and for sign-out. Each is made on first
-use, so that a server imports one framework and not five.
+use, so that a server imports one framework and not five. Every answer of an app that `JWT_APP` names has
+a header `X-Seen`, put there between the middleware and the framework: without it, the app was not called.
 """
 
 # No `from __future__ import annotations` here: FastAPI must find the types of views made inside a function.
@@ -32,6 +33,9 @@ from jwt_middleware import current_user
 GATES = Path(os.environ.get("MATRIX_GATES", "."))
 PATIENCE = 15.0  # seconds; the test opens the gate at once, unless somebody holds back its first chunk
 FIRST, SECOND, LATE = b"first\n", b"second\n", b"nobody came\n"
+# What the rules of `sites.py` are about.
+PLACES = ("/health", "/feed", "/maybe", "/scoped/report", "/admin/help", "/admin/users", "/items/1", "/open/file")
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def digest(body: bytes) -> dict[str, Any]:
@@ -42,6 +46,46 @@ def digest(body: bytes) -> dict[str, Any]:
 def said(identity: str, **more: Any) -> dict[str, Any]:
     """Return the answer of /me and /public: the framework's word beside ours, and which process spoke."""
     return {"user": identity, "current": current_user().identity, "pid": os.getpid(), **more}
+
+
+def witnessed_wsgi(app: Any) -> Any:
+    """Let every answer of an app tell what the app was given."""
+
+    def witnessed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        ours = {key: environ[key] for key in ("REMOTE_USER", "AUTH_TYPE") if key in environ}
+        ours["keys"] = [key for key in environ if key.startswith("jwt_middleware.")]
+        path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
+        note = _note(environ["jwt_middleware.user"], environ["REQUEST_METHOD"], path, ours)
+
+        def noting(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            return start_response(status, [*headers, ("X-Seen", note)], *more)
+
+        return app(environ, noting)
+
+    return witnessed
+
+
+def witnessed_asgi(app: Any) -> Any:
+    """Let every answer of an app tell what the app was given."""
+
+    async def witnessed(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        note = _note(scope["user"], scope["method"], scope["path"], {"scopes": scope["auth"].scopes})
+
+        async def noting(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"x-seen", note.encode())]}
+            await send(message)
+
+        await app(scope, receive, noting)
+
+    return witnessed
+
+
+def _note(user: Any, method: str, path: str, ours: dict[str, Any]) -> str:
+    return json.dumps({"user": user.identity, "method": method[:200], "path": path[:200], **ours})
 
 
 def gate_open(name: str) -> Callable[[], bool]:
@@ -96,6 +140,8 @@ def raw_wsgi() -> Any:
             return chunks(environ["QUERY_STRING"])
         if path in ("/me", "/public"):
             answer = said(environ.get("REMOTE_USER", ""), key=environ["jwt_middleware.user"].identity)
+        elif path in PLACES:
+            answer = said(environ.get("REMOTE_USER", ""), view=path)
         elif path == "/upload":
             answer = digest(_body(environ))
         elif path.endswith("/surroundings"):
@@ -158,6 +204,8 @@ async def _http(scope: dict[str, Any], receive: Any, send: Any) -> None:
         return
     if path in ("/me", "/public"):
         answer = said(scope["user"].identity, scopes=list(scope["auth"].scopes))
+    elif path in PLACES:
+        answer = said(scope["user"].identity, view=path)
     elif path == "/thread":
         answer = await asyncio.to_thread(lambda: said(current_user().identity))
     elif path == "/upload":
@@ -213,6 +261,11 @@ def flask() -> Any:
         blocking_auth().revoke(current_user())
         return jsonify({})
 
+    def place() -> Response:
+        return jsonify(said(request.remote_user or "", view=str(request.url_rule)))
+
+    for path in PLACES:
+        app.add_url_rule(path, path, place, methods=METHODS)
     return app
 
 
@@ -255,8 +308,11 @@ def django_wsgi() -> Any:
         blocking_auth().revoke(request.user)
         return JsonResponse({})
 
+    def place(request: HttpRequest) -> JsonResponse:
+        return JsonResponse(said(request.user.identity, view=f"/{request.resolver_match.route}"))
+
     routes = {"me": me, "public": me, "stream": stream, "upload": upload, "logout": logout}
-    _configure_django([path(name, view) for name, view in routes.items()])
+    _configure_django([path(name, view) for name, view in (*routes.items(), *((at[1:], place) for at in PLACES))])
     return WSGIHandler()
 
 
@@ -282,8 +338,11 @@ def django_asgi() -> Any:
         await async_auth().revoke(request.user)
         return JsonResponse({})
 
+    async def place(request: HttpRequest) -> JsonResponse:
+        return JsonResponse(said(request.user.identity, view=f"/{request.resolver_match.route}"))
+
     routes = {"me": me, "public": me, "thread": thread, "stream": stream, "upload": upload, "logout": logout}
-    _configure_django([path(name, view) for name, view in routes.items()])
+    _configure_django([path(name, view) for name, view in (*routes.items(), *((at[1:], place) for at in PLACES))])
     return ASGIHandler()
 
 
@@ -327,6 +386,9 @@ def starlette(middleware: Any = ()) -> Any:
         await async_auth().revoke(request.user)
         return JSONResponse({})
 
+    async def place(request: Request) -> JSONResponse:
+        return JSONResponse(said(request.user.identity, view=request.scope["route"].path))
+
     async def socket(websocket: WebSocket) -> None:
         await websocket.accept()
         await websocket.send_text(f"hello {websocket.user.identity}")
@@ -342,7 +404,8 @@ def starlette(middleware: Any = ()) -> Any:
             Route("/stream", stream),
             Route("/upload", upload, methods=["POST"]),
             Route("/logout", logout, methods=["POST"]),
-            WebSocketRoute("/ws", socket),
+            *(Route(path, place, methods=METHODS) for path in PLACES),
+            WebSocketRoute("/{path:path}", socket),
         ],
     )
 
@@ -380,7 +443,13 @@ def fastapi() -> Any:
         await async_auth().revoke(user)
         return {}
 
-    @app.websocket("/ws")
+    async def place(request: Request) -> dict[str, Any]:
+        return said(request.user.identity, view=request.scope["route"].path)
+
+    for path in PLACES:
+        app.add_api_route(path, place, methods=METHODS)
+
+    @app.websocket("/{path:path}")
     async def socket(websocket: WebSocket) -> None:
         await websocket.accept()
         await websocket.send_text(f"hello {websocket.user.identity}")
@@ -438,11 +507,15 @@ APPS = {
         wrapped_starlette, warm_wsgi, mounted_asgi, mounted_wsgi,
     )
 }  # fmt: skip
+WITNESSED = {
+    **dict.fromkeys(("raw_wsgi_app", "flask_app", "django_wsgi_app"), witnessed_wsgi),
+    **dict.fromkeys(("raw_asgi_app", "django_asgi_app", "starlette_app", "fastapi_app"), witnessed_asgi),
+}
 
 
 def __getattr__(name: str) -> Any:
     """Make the app on first use: `tests.servers_matrix.apps:flask_app`."""
-    if name not in APPS:
+    if name not in WITNESSED:
         raise AttributeError(name)
-    app = globals()[name] = APPS[name]()
+    app = globals()[name] = WITNESSED[name](APPS[name]())
     return app

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import free_port
-from tests.servers_matrix.wire import Answer, Headers, Wire
+from tests.servers_matrix.wire import CLOSED, Answer, Headers, Wire
 
 ROOT = Path(__file__).parents[2]
 APPS = "tests.servers_matrix.apps"
@@ -128,6 +128,15 @@ class Process:
         """Send one request over a connection of its own."""
         with Wire(self.port, may_fail=may_fail) as wire:
             return wire.ask(method, target, headers, body)
+
+    def knock(self, data: bytes, *, may_fail: bool = False) -> Answer:
+        """Send bytes over a connection of their own and read one answer; an empty one if the server hangs up."""
+        with Wire(self.port, may_fail=may_fail) as wire:
+            try:
+                wire.write(data)
+                return wire.answer(data.partition(b" ")[0].decode("latin-1"))
+            except ConnectionError:
+                return CLOSED
 
     def code(self) -> int | None:
         """Return the exit code, `None` while the process lives."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.servers_matrix.processes import APPS, FRAMEWORKS, KINDS, Process, environment
+from tests.servers_matrix.wire import Wire
 
 # Every server with one app, every app with some server; the other pairs belong to the long suite.
-CORE = {
+CORE = frozenset({
     ("uvicorn-h11", "raw_asgi"),
     ("uvicorn-httptools", "starlette"),
     ("hypercorn", "fastapi"),
@@ -21,7 +23,51 @@ CORE = {
     ("gunicorn-preload", "flask"),
     ("waitress", "flask"),
     ("granian-wsgi", "raw_wsgi"),
-}
+})  # fmt: skip
+# In force on every site, beside `/public` and `/open/**`, which JWT_EXEMPT_PATHS names, and JWT_OPTIONAL_PATHS.
+OPTIONAL = "/maybe,/perhaps/**"
+RULES = """
+[[rule]]
+path = ["/health", "/static/**"]
+exempt = true
+
+[[rule]]
+path = "/feed"
+optional = true
+scopes = "feed"
+
+[[rule]]
+path = "/scoped/**"
+scopes = "write"
+
+[[rule]]
+path = "/admin/help"
+authenticated = true
+
+[[rule]]
+path = "/admin/**"
+roles = "admin"
+
+[[rule]]
+path = "/items/*"
+methods = "GET"
+exempt = true
+
+[[rule]]
+path = "/items/**"
+methods = ["POST", "DELETE"]
+roles = "editor"
+
+[[rule]]
+path = "/lobby"
+websocket = true
+exempt = true
+
+[[rule]]
+path = "/live/**"
+websocket = true
+scopes = "live"
+"""
 
 
 class Site:
@@ -37,11 +83,18 @@ class Site:
     def __init__(self, server: str, app: str, folder: Path) -> None:
         self.server, self.app, self.world, self.gates = server, app, KINDS[server].world, folder
         self.process = Process(server, folder)
-        self.ask = self.process.ask
+        self.ask, self.knock = self.process.ask, self.process.knock
 
     def start(self) -> Site:
         """Serve the app, wrapped by `JWT_APP`."""
-        env = environment(JWT_APP=f"{APPS}:{self.app}_app", MATRIX_GATES=str(self.gates))
+        rules = self.gates / "rules.toml"
+        rules.write_text(RULES)
+        env = environment(
+            JWT_APP=f"{APPS}:{self.app}_app",
+            JWT_OPTIONAL_PATHS=OPTIONAL,
+            JWT_RULES_FILE=str(rules),
+            MATRIX_GATES=str(self.gates),
+        )
         self.process.serve(f"jwt_middleware.{self.world}:app", env)
         return self
 
@@ -50,17 +103,32 @@ class Site:
         """The loopback port it listens on."""
         return self.process.port
 
+    def wire(self, *, may_fail: bool = False) -> Wire:
+        """Open a connection to it."""
+        return Wire(self.port, may_fail=may_fail)
 
-def pairs(world: str | None = None, *, without: tuple[str, ...] = ()) -> pytest.MarkDecorator:
-    """Tell a story of every (server, app), of one world or of both, without the apps named."""
+
+def pairs(
+    world: str | None = None,
+    *,
+    without: tuple[str, ...] = (),
+    servers: tuple[str, ...] = tuple(KINDS),
+    short: frozenset[tuple[str, str]] = CORE,
+) -> pytest.MarkDecorator:
+    """Tell a story of every (server, app), of one world or of both, without the apps named; of `short` in every run."""
     wanted = [
-        pytest.param((server, app), id=f"{server}-{app}", marks=() if (server, app) in CORE else pytest.mark.long)
+        pytest.param((server, app), id=f"{server}-{app}", marks=() if (server, app) in short else pytest.mark.long)
         for server, kind in KINDS.items()
-        if world in (None, kind.world)
+        if server in servers and world in (None, kind.world)
         for app in FRAMEWORKS[kind.world]
         if app not in without
     ]
     return pytest.mark.parametrize("site", wanted, indirect=True)
+
+
+def parsers(world: str | None = None, **options: Any) -> pytest.MarkDecorator:
+    """Tell a story that depends on how a server reads requests: in every run once for each way to read them."""
+    return pairs(world, short=CORE - {("gunicorn-preload", "flask")}, **options)
 
 
 class Keeper:

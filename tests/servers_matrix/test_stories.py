@@ -35,6 +35,7 @@ MALFORMED = [
     "Bearer: a",
     "bearer=a",
 ]
+SHOULD_NOT_BE = ("Bearer ey", "Traceback")
 PIECES = [bytes([number]) * 20_000 for number in range(15)]
 TRICKS = [
     "/public/../me", "/me/../public", "/%2e%2e/public", "/public%2f", "/public%00", "/public%0a", "/public;x",
@@ -304,6 +305,7 @@ def test_lifespan_passes(site: Site) -> None:
 def test_log(site: Site) -> None:
     """A refusal leaves one line that names the setting it met, without any logging set up, and no token anywhere."""
     bad = token(aud="elsewhere-in-the-log")
+    earlier = site.process.output()  # with failures of servers, and tokens in it, at what other stories sent them
     site.ask("GET", "/in-the-log", bearer(bad))
     line = "401 GET /in-the-log wrong_audience: token has aud="
     eventually(lambda: line in site.process.stderr(), 10)
@@ -312,5 +314,4 @@ def test_log(site: Site) -> None:
     assert "JWT_AUDIENCE" in written.partition(line)[2].splitlines()[0]
     assert bad not in written
     assert bad.rpartition(".")[2] not in written
-    assert "Bearer ey" not in written
-    assert "Traceback" not in written
+    assert [written.count(word) for word in SHOULD_NOT_BE] == [earlier.count(word) for word in SHOULD_NOT_BE]

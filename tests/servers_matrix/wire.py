@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +35,25 @@ class Answer:
         """The status and the `error` of one of our own answers."""
         return self.status, self.json()["error"]
 
+    @property
+    def seen(self) -> dict[str, Any] | None:
+        """What the app was given, if it was called at all."""
+        note = self.header("X-Seen")
+        return json.loads(note) if note else None
+
+    @property
+    def outcome(self) -> str:
+        """What became of the request, in a word: `app: ada GET /me`, `401 unauthorized`, or `server: 400`."""
+        if seen := self.seen:
+            return f"app: {seen['user'] or 'nobody'} {seen['method']} {seen['path']}"
+        if challenge := self.header("WWW-Authenticate"):
+            error = re.search(r'error="(\w+)"', challenge)
+            return f"{self.status} {error[1] if error else 'unauthorized'}"
+        return f"server: {self.status}" if self.status else "server: closed"
+
+
+CLOSED = Answer(0, (), b"")  # the server hung up without a word
+
 
 class Wire:
     """One TCP connection to a server. No server of ours may ever answer with a 5xx, unless it is told to."""
@@ -60,8 +81,13 @@ class Wire:
             lines.append(f"Content-Length: {len(body)}")
         self.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
-    def start(self) -> tuple[int, tuple[tuple[str, str], ...]]:
-        """Read the status and the headers of the next answer."""
+    def write_if_open(self, data: bytes) -> None:
+        """Send bytes, unless the server has closed: which it may."""
+        with suppress(ConnectionError):
+            self.write(data)
+
+    def start(self, *, final: bool = True) -> tuple[int, tuple[tuple[str, str], ...]]:
+        """Read the status and the headers of the next answer, of the final one unless told otherwise."""
         status = 100
         while status == 100:
             line = self._file.readline()
@@ -69,6 +95,8 @@ class Wire:
                 raise ConnectionError("the server closed the connection without an answer")
             status = int(line.split()[1])
             headers = tuple(self._header_lines())
+            if not final:
+                break
         assert status < 500 or self._may_fail, f"{line!r} {headers}"
         return status, headers
 
@@ -98,9 +126,19 @@ class Wire:
 
     def answer(self, method: str = "GET") -> Answer:
         """Read one whole answer to a request of this method."""
-        status, headers = self.start()
+        return self.finish(*self.start(), method)
+
+    def finish(self, status: int, headers: Headers, method: str = "GET") -> Answer:
+        """Read the body of an answer that has been started."""
         empty = method == "HEAD" or status in (204, 304)
-        return Answer(status, headers, b"" if empty else b"".join(self.chunks(headers)))
+        return Answer(status, tuple(headers), b"" if empty else b"".join(self.chunks(headers)))
+
+    def outcome(self) -> str:
+        """Read one answer; return what became of the request, also if the server hangs up."""
+        try:
+            return self.answer().outcome
+        except ConnectionError:
+            return CLOSED.outcome
 
     def ask(self, method: str, target: str, headers: Headers = (), body: bytes = b"") -> Answer:
         """Send one request and read its answer."""
@@ -110,6 +148,13 @@ class Wire:
     def rest(self) -> bytes:
         """Read what there is until the server closes."""
         return self._file.read()
+
+
+def request(line: str, *fields: str | bytes, host: bytes | None = b"localhost", body: bytes = b"") -> bytes:
+    """Spell out a request as no client library would let us: texts go out in latin-1."""
+    given = [b"Host: " + host] if host is not None else []
+    given += [field if isinstance(field, bytes) else field.encode("latin-1") for field in fields]
+    return b"\r\n".join([line.encode("latin-1"), *given, b"", body])
 
 
 def chunked(pieces: Iterable[bytes]) -> Iterator[bytes]:
