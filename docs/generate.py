@@ -64,6 +64,17 @@ OTHERS_HEAD = """
 
 | | advisory | where | what happened | why not |
 |--:|---|---|---|---|"""
+REQUESTS_HEAD = """# Requests
+
+<!-- Generated from tests/servers_matrix/rows.py by `make docs`. -->
+
+What clients may send that no browser would, and what becomes of it. Each row is shown in one process, through both
+adapters, and on real servers over plain sockets: uvicorn with h11 and with httptools, hypercorn, granian (ASGI and
+WSGI), daphne, gunicorn and waitress, each around an app of some framework; `make test-all` has the other pairs. A row
+without a test cannot be listed.
+
+| | request | outcome | in one process | on real servers |
+|---|---|---|---|---|"""
 CONFORMANCE_TESTS = ("tests/conformance", "tests/test_advisories.py", "tests/test_vectors.py")
 
 
@@ -89,14 +100,31 @@ def conformance_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _evidence() -> tuple[Any, Any]:
+def requests_page() -> str:
+    """Return the rules for requests, with the tests that show them."""
+    rows = _imported("tests.servers_matrix.rows")
+    named = rows.by_name()
+    lines = [REQUESTS_HEAD]
+    for number, row in rows.ROWS.items():
+        outcome = f"{row.expected}. *{row.but}*" if row.but else f"{row.expected}."
+        alone, served = ("<br>".join(map(_link, tests)) for tests in (row.alone, [*named.get(number, []), *row.served]))
+        lines.append(f"| {number} | {row.what}. | {outcome} | {alone} | {served} |")
+    return "\n".join(lines) + "\n"
+
+
+def _imported(module: str) -> Any:
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
-    return importlib.import_module("tests.test_advisories"), importlib.import_module("tests.conformance.rows")
+    return importlib.import_module(module)
+
+
+def _evidence() -> tuple[Any, Any]:
+    return _imported("tests.test_advisories"), _imported("tests.conformance.rows")
 
 
 def _link(test: str) -> str:
-    path, _, name = test.partition("::")
+    path, _, name = test.rpartition("::")
+    path = path.partition("::")[0]
     return f"[{name}](../tests/{path})"
 
 
@@ -117,7 +145,11 @@ def failed() -> list[str]:
     return sorted(bad | (listed - passed) | ({done.stdout[-2000:]} if done.returncode else set()))
 
 
-PAGES = {DOCS / "settings.md": settings_page, DOCS / "conformance.md": conformance_page}
+PAGES = {
+    DOCS / "settings.md": settings_page,
+    DOCS / "conformance.md": conformance_page,
+    DOCS / "requests.md": requests_page,
+}
 
 if __name__ == "__main__":
     if wrong := failed():

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from tests.servers_matrix.outcomes import REFUSED, others
 from tests.servers_matrix.processes import APPS, FRAMEWORKS, KINDS, Process, environment
+from tests.servers_matrix.sites import RULES
+from tests.servers_matrix.spellings import twisted
 from tests.servers_matrix.tokens import token
-from tests.servers_matrix.wire import bearer
+from tests.servers_matrix.wire import bearer, request
 
 long = pytest.mark.long
 
@@ -51,11 +55,13 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "app"), CASES)
-def test_mounted_by_the_server(launch: Callable[..., Process], kind: str, app: str) -> None:
+def test_mounted_by_the_server(launch: Callable[..., Process], tmp_path: Path, kind: str, app: str) -> None:
     """With a root path or a SCRIPT_NAME only what comes after it counts, and nothing passes for it that is not."""
     mount, world = MOUNTS[kind], KINDS[kind].world
     process = launch(kind, *mount.options)
-    env = environment(JWT_APP=f"{APPS}:{app}_app", JWT_EXEMPT_PATHS="/public,/mnt/secret", **mount.env)
+    (tmp_path / "rules.toml").write_text(RULES)
+    mine = {"JWT_EXEMPT_PATHS": "/public,/mnt/secret", "JWT_RULES_FILE": str(tmp_path / "rules.toml")}
+    env = environment(JWT_APP=f"{APPS}:{app}_app", **mine, **mount.env)
     process.serve(f"jwt_middleware.{world}:app", env, f"{mount.sent}/public")
 
     def status(path: str) -> int:
@@ -70,6 +76,32 @@ def test_mounted_by_the_server(launch: Callable[..., Process], kind: str, app: s
         assert status("/public") == mount.outside
         assert status("/mnt/../public") != 200
         assert kind == "waitress" or status("//mnt/public") != 200  # waitress makes /mnt/public of it
+    assert_rules_below(process, mount.sent)
+
+
+def assert_rules_below(process: Process, mount: str) -> None:
+    """Check that rules are about paths below the mount, however the path or the mount is spelled."""
+    plain, admin = (f"Authorization: Bearer {token('ada', **claims)}" for claims in ({}, {"roles": ["admin"]}))
+
+    def outcome(target: str, *fields: str) -> str:
+        return process.knock(request(f"GET {target} HTTP/1.1", *fields), may_fail=True).outcome
+
+    def outcomes(path: str, *fields: str) -> dict[str, str]:
+        # granian's WSGI decodes slashes, and waitress drops those at the beginning, before anybody sees them.
+        told = (spelling for spelling in twisted(path) if not spelling.lower().startswith(("/%2f", "//")))
+        below = (spelling for spelling in told if not mount or spelling.startswith("/"))
+        return {mount + spelling: outcome(mount + spelling, *fields) for spelling in below}
+
+    assert outcome(f"{mount}/health").startswith("app: nobody")
+    assert outcome(f"{mount}/admin/users", admin).startswith("app: ada")
+    assert outcome(f"{mount}/admin/users", plain) == "403 insufficient_scope"
+    assert others(outcomes("/admin/users", plain), {"403 insufficient_scope", "server: 400", "server: 404"}) == {}
+    for path in ("/public", "/health"):
+        assert others(outcomes(path), {*REFUSED, "server: 404"}) == {}
+    if mount:
+        odd = ("/MNT{}", "/mnt/../mnt{}", "/./mnt{}", "/mnt%2f{}", "/mnt;x{}", "/x/mnt{}", "/mnt/mnt{}", "/mnt%00{}")
+        found = {target: outcome(target.format("/admin/users"), plain) for target in odd}
+        assert not [name for name, seen in found.items() if seen == "app: ada GET /admin/users"]
 
 
 @pytest.mark.parametrize(
