@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.measure import Row
 
-NAMES = ("cold", "cached", "adapters", "refusals", "imports", "signing_in", "servers")
+NAMES = ("cold", "cached", "adapters", "refusals", "tail", "imports", "signing_in", "servers")
 VERSIONS = ("PyJWT", "cryptography", "uvicorn", "gunicorn", "granian", "starlette", "fastapi", "flask")
 LINE = "{:<55} {:>8} {:<7} {:>7} {:>7}  {:<8} {:<3} {}"
 

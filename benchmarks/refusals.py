@@ -20,13 +20,13 @@ Spoil = Callable[[bytes], bytes]
 OTHERS = [f"key-2026-{number:02}" for number in range(9)]
 
 
-def _wrong_signature(credential: bytes) -> bytes:
+def wrong_signature(credential: bytes) -> bytes:
     head, _, signature = credential.rpartition(b".")
     return head + (b".B" if signature.startswith(b"A") else b".A") + signature[1:]
 
 
 SAME_SIZE: dict[str, Spoil] = {
-    "wrong signature": _wrong_signature,
+    "wrong signature": wrong_signature,
     "garbage without dots": lambda good: b"Bearer " + b"A" * (len(good) - 7),
     "garbage with dots": lambda good: b"Bearer " + bytes(46 if byte == 46 else 65 for byte in good[7:]),
     "no b64token": lambda good: b"Bearer " + b"=" * (len(good) - 7),
@@ -46,9 +46,9 @@ def rows() -> Iterator[Row]:
     keys = Keys("ES256")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "jwks.json")
-        file.write_text(json.dumps({"keys": [_jwk(keys, KID), *(_jwk(Keys("ES256"), kid) for kid in OTHERS)]}))
+        file.write_text(json.dumps({"keys": [as_jwk(keys, KID), *(as_jwk(Keys("ES256"), kid) for kid in OTHERS)]}))
         unknown = bearer(keycloak(keys, 1, "X" * len(KID))[0])
-        bad = {"unknown kid": lambda good: unknown, "wrong signature": _wrong_signature}
+        bad = {"unknown kid": lambda good: unknown, "wrong signature": wrong_signature}
         yield from _rows("ES256, 10 JWKs", keys, {"jwks_file": file}, bad, ("<=", 1.1))
 
 
@@ -62,5 +62,5 @@ def _rows(name: str, keys: Keys, settings: dict[str, Any], bad: dict[str, Spoil]
         yield compare(f"{name}, {what}", "µs", figures, "good token, cold", accepted, target)
 
 
-def _jwk(keys: Keys, kid: str) -> dict[str, Any]:
+def as_jwk(keys: Keys, kid: str) -> dict[str, Any]:
     return to_jwk(from_pem(keys.text, [keys.algorithm], kid))

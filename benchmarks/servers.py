@@ -54,19 +54,20 @@ def rows() -> Iterator[Row]:
 
 
 class Served:
-    """A server process, and those it started, with one app."""
+    """A server process, and those it started, with one app; `quiet` sends what it logs nowhere."""
 
-    def __init__(self, family: Family, kind: str) -> None:
-        self._port, self._token = free_port(), issued(Keys("HS256"), 1)[0]
-        command = [sys.executable, "-m", *family.command.format(self._port).split(), "benchmarks.apps:app"]
+    def __init__(self, family: Family, kind: str, *, quiet: bool = False) -> None:
+        self.port, self._token = free_port(), issued(Keys("HS256"), 1)[0]
+        command = [sys.executable, "-m", *family.command.format(self.port).split(), "benchmarks.apps:app"]
         environment = {**os.environ, "BENCH_APP": f"{family.app}:{kind}"}
-        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        log = subprocess.DEVNULL if quiet else None
+        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=log)
 
     def __enter__(self) -> Served:
         until = time.monotonic() + 20
         while True:
             try:
-                load(self._port, self._token, 1)
+                load(self.port, self._token, 1)
                 return self
             except (OSError, RuntimeError, subprocess.CalledProcessError):
                 if time.monotonic() > until or self._process.poll() is not None:
@@ -81,7 +82,7 @@ class Served:
     def sample(self) -> float:
         """Return microseconds of CPU per request."""
         before = cpu_seconds(self._process.pid)
-        count = load(self._port, self._token, SECONDS)
+        count = load(self.port, self._token, SECONDS)
         return (cpu_seconds(self._process.pid) - before) / count * 1e6
 
 
