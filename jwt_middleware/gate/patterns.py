@@ -1,21 +1,21 @@
 """Path patterns by whole segments: `*` is one segment, `**` any number of them, none included.
 
 A pattern has at most one `**`, so matching looks at each of its segments once, however long the path.
-Whether earlier patterns leave a later one anything at all is decided exactly, by walking them all
-as automata over segments; that is for the start, where an unreachable rule is an error.
+Whether earlier patterns leave a later one anything at all is decided exactly, and for any file in
+polynomial time; that is for the start, where an unreachable rule is an error.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-ONE, MANY, _SLASH = "*", "**", "/"  # the last stands in automata alone: a trailing slash, or none
-_UNFIT = re.compile(r"[?{}\[\]<>;%#\\\x00-\x1f\x7f-\x9f]|//|/\.{1,2}(/|$)")
+ONE, MANY = "*", "**"
+MAX_SEGMENTS = 64  # far more than any app's routes have; what is longer costs time, and says nothing
+_UNFIT = re.compile(r"[?{}\[\]<>;%#\\\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]|//|/\.{1,2}(/|$)")
 _ELSE = "\0"  # a segment that no pattern names
-_Places = frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Pattern:
             raise ValueError("may have one ** only")
         if not exact and segments[-1] == "":
             del segments[-1]
+        if len(segments) > MAX_SEGMENTS:
+            raise ValueError(f"may have {MAX_SEGMENTS} segments at most")
         if MANY not in segments:
             return cls(text, exact, tuple(segments), None)
         cut = segments.index(MANY)
@@ -72,55 +74,29 @@ class Pattern:
         rest = end - len(self.tail)
         return rest >= len(self.head) and _fits(self.head, segments) and _fits(self.tail, segments[rest:end])
 
-    @property
-    def tokens(self) -> tuple[str, ...]:
-        """The pattern as an automaton's tokens."""
-        many = () if self.tail is None else (MANY, *self.tail)
-        return (*self.head, *many, *(() if self.exact else (_SLASH,)))
-
 
 def _fits(wanted: Sequence[str], segments: Sequence[str]) -> bool:
     return all(w == s or (w == ONE and s != "") for w, s in zip(wanted, segments))
 
 
 def is_covered(pattern: Pattern, others: Iterable[Pattern]) -> bool:
-    """Tell whether every path that the pattern matches is matched by one of the others, too."""
-    tokens = pattern.tokens
-    covering = [other.tokens for other in others]
-    names = {t for each in (tokens, *covering) for t in each} - {ONE, MANY, _SLASH, ""} | {_ELSE}
-    begin = _closure(tokens, {0}), tuple((each, _closure(each, {0})) for each in covering)
-    seen, waiting = {begin}, [begin]
-    while waiting:
-        places, rivals = waiting.pop()
-        for segment in ("", *names):
-            after = _step(tokens, places, segment)
-            if not after:
-                continue
-            alive = tuple((each, next_) for each, where in rivals if (next_ := _step(each, where, segment)))
-            if len(tokens) in after and not any(len(each) in where for each, where in alive):
-                return False
-            state = after, alive
-            if segment and state not in seen:  # nothing comes after a trailing slash
-                seen.add(state)
-                waiting.append(state)
-    return True
+    """Tell whether every path that the pattern matches is matched by one of the others, too.
+
+    One path of each shape is enough: where the pattern is free, it has a segment that nobody names. What matches
+    this path does so by a star there, and a star takes any segment: so it matches every path of that shape.
+    """
+    others = tuple(others)
+    longest = max((len(other.head) + len(other.tail or ()) for other in others), default=0)
+    return all(any(other.matches(path) for other in others) for path in _shapes(pattern, longest + 1))
 
 
-def _step(tokens: tuple[str, ...], places: _Places, segment: str) -> _Places:
-    after = set()
-    for place in places:
-        token = tokens[place] if place < len(tokens) else None
-        if token == MANY:
-            after.add(place)
-        elif token == segment or (token == ONE and segment) or (token == _SLASH and not segment):
-            after.add(place + 1)
-    return _closure(tokens, after)
-
-
-def _closure(tokens: tuple[str, ...], places: set[int]) -> _Places:
-    """Add the places that are reached without a segment: behind `**`, and behind an optional slash."""
-    found = set(places)
-    for place in range(len(tokens)):
-        if place in found and tokens[place] in (MANY, _SLASH):
-            found.add(place + 1)
-    return frozenset(found)
+def _shapes(pattern: Pattern, most: int) -> Iterator[list[str]]:
+    """Yield one path of each shape, with up to `most` segments for `**`: what has room for more has room for any."""
+    may_end_in_slash = not pattern.exact or pattern.tail == ()
+    for count in range(1 if pattern.tail is None else most + 1):
+        free = (ONE,) * count
+        path = [_ELSE if each == ONE else each for each in (*pattern.head, *free, *(pattern.tail or ()))]
+        if path:
+            yield path
+        if may_end_in_slash:
+            yield [*path, ""]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ _METHOD = re.compile(r"[A-Z][A-Z-]*")
 _SOURCE = "JWT_RULES_FILE"
 _EVERYTHING = Pattern.parse("/**", exact=True)
 _OTHER = ""  # a method that no rule names
+_LARGEST = 2**63
 
 
 def load(settings: Settings, problems: list[str]) -> Rules:
@@ -131,6 +133,8 @@ def _claims(value: object) -> tuple[tuple[str, ClaimValue], ...]:
         raise ValueError("must be a table such as { tenant = 'acme' }")
     if not all(type(each) in (str, int, bool) for each in value.values()):
         raise ValueError("takes texts, whole numbers, true and false")
+    if not all(isinstance(each, str) or -_LARGEST <= each < _LARGEST for each in value.values()):
+        raise ValueError("takes whole numbers of 64 bits, as TOML does")  # the log could not even write 0xff… out
     return tuple(value.items())
 
 
@@ -160,8 +164,10 @@ def _is_taken(rule: Rule, method: str, first: Sequence[Pattern], earlier: Iterab
 
 def _listed(paths: Iterable[str]) -> tuple[Pattern, ...]:
     """Write the paths of the two lists as patterns: there `/static/**` is `/static/` and all below, not `/static`."""
-    texts = []
+    found: list[Pattern] = []
     for path in filter(is_plain, paths):  # the others match nothing
         below = path.removesuffix("/**")
-        texts += [path] if below == path else [f"{below}/", f"{below}/*/**"]
-    return tuple(Pattern.parse(text, exact=True) for text in texts)
+        texts = [path] if below == path else [f"{below}/", f"{below}/*/**"]
+        with suppress(ValueError):  # no rule can be about a path that is not in NFKC or as long as that
+            found += [Pattern.parse(text, exact=True) for text in texts]
+    return tuple(found)

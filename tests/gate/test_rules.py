@@ -456,6 +456,8 @@ BAD_FILES = [
     (rule(more='claims = "a"'), "rule 1 (claims) must be a table", "claims-type"),
     (rule(more="claims = { a = 1.5 }"), "rule 1 (claims) takes texts, whole numbers, true and false", "claim-float"),
     (rule(more="claims = { a = [1] }"), "rule 1 (claims) takes texts, whole numbers, true and false", "claim-list"),
+    *((rule(more=f"claims = {{ a = {n} }}"), "rule 1 (claims) takes whole numbers of 64 bits", name) for n, name in (
+        (2**63, "claim-2-63"), (-(2**63) - 1, "claim-minus-2-63"), ("0x" + "f" * 4000, "claim-beyond-writing"))),
     (rule(more="max_auth_age = 0"), "rule 1 (max_auth_age) must be at least 1 seconds", "age-0"),
     (rule(more='max_auth_age = "x"'), "rule 1 (max_auth_age) must be a duration", "age-text"),
     (rule(more='methods = "get"\nexempt = true'), "rule 1 (methods) must be methods in upper case", "lower-case"),
@@ -464,9 +466,10 @@ BAD_FILES = [
     (rule("/**", "exempt = true"), "rule 1 would open every path", "exempt-everything"),
     ('[[rule]]\npath = ["/", "/*/**"]\nexempt = true', "rule 1 would open every path", "exempt-everything-by-two"),
     *((rule(path), "rule 1 must be a path such as", f"path-{n}") for n, path in enumerate(
-        ("x", "/a*", "/***", "/a**/b", "/a//b", "/a/../b", "/{id}", "/a?b", "/a;b", "/%2e", "/[a]", "/a#b"))),
+        ("x", "/a*", "/***", "/a**/b", "/a//b", "/a/../b", "/{id}", "/a?b", "/a;b", "/%2e", "/[a]", "/a#b", "/\u2028", "/\ufffd"))),
     (rule("/\uff41"), "rule 1 must be in Unicode's form NFKC", "full-width"),
     (rule("/**/a/**"), "rule 1 may have one ** only", "two-stars"),
+    (rule("/a" * 65), "rule 1 may have 64 segments at most", "65-segments"),
     (rule("/a") + rule("/a", 'roles = "r"'), "rule 2 is wholly shadowed", "same"),
     (rule("/a/**") + rule("/a/*/b", 'roles = "r"'), "rule 2 is wholly shadowed", "below"),
     (rule("/a/", 'roles = "r"') + rule("/a"), "rule 2 is wholly shadowed", "last-slash"),
@@ -522,6 +525,16 @@ def test_a_rule_that_is_shadowed_in_part_is_none_the_worse(protect: Protect, wri
     world = protect(rules_file=write(text), exempt_paths="/s/**,/#")
     assert world.request("/s", token=user()).status == 403
     assert world.request("/a/", token=user()).status == 403
+
+
+def test_a_listed_path_that_no_rule_can_be_about_shadows_none(protect: Protect, write: Write) -> None:
+    """The lists take any Unicode form and any length; a rule does not, and may still be about what is near."""
+    text = rule("/a" * 64, 'roles = "r"') + rule("/a", 'roles = "r"')
+    world = protect(rules_file=write(text), exempt_paths=["/\uff41", "/a" * 65, "/a" * 65 + "/**"])
+    assert world.request("/a", token=user()).status == 403
+    assert world.request("/a" * 64, token=user()).status == 403
+    assert world.request("/\uff41").passed
+    assert world.request("/a" * 66).passed
 
 
 _values = st.one_of(
@@ -583,8 +596,29 @@ def test_cover_means_that_no_path_is_left(pattern: Pattern, others: list[Pattern
     left = [p for p in ALL_PATHS if pattern.matches(p) and not any(other.matches(p) for other in others)]
     if left:
         assert not is_covered(pattern, others), left[0]
-    elif max([len(pattern.tokens), *(len(other.tokens) for other in others)]) <= 4:
+    elif all(len(each.head) + len(each.tail or ()) <= 3 for each in (pattern, *others)):
         assert is_covered(pattern, others)
+
+
+def test_whether_a_path_is_left_is_found_out_in_time() -> None:
+    """Which of the last sixty segments were `a` is 2**60 cases, and of all of them one path is enough."""
+    lengths = ["/", *("/*" * count for count in range(1, 61))]
+    covering = ["/**/a" + "/*" * 60, "/**" + "/*" * 61, *lengths]
+    patterns = [Pattern.parse(text, exact=False) for text in covering]
+    everything = Pattern.parse("/**", exact=True)
+    assert is_covered(everything, patterns)
+    assert not is_covered(everything, patterns[:-1])
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_pattern_has_64_segments_at_most(exact: bool) -> None:
+    """A `**` is one of them, and a last slash that does not count is none."""
+    longest = "/a" * 63 + "/**"
+    assert Pattern.parse(longest, exact=exact).matches(["a"] * 64)
+    assert Pattern.parse("/a" * (63 if exact else 64) + "/", exact=exact)
+    for text in (longest + "/a", "/a" * 65):
+        with pytest.raises(ValueError, match="may have 64 segments at most"):
+            Pattern.parse(text, exact=exact)
 
 
 @given(st.text(alphabet=string.printable, max_size=30))
