@@ -56,7 +56,7 @@ docs: $(BIN)/.dev ## write the generated pages anew
 	@$(BIN)/python docs/generate.py
 
 fuzz: $(BIN)/.dev $(BIN)/.fuzz ## look for inputs nobody thought of; SECONDS=60 for each target
-	@for target in token headers rules; do $(BIN)/python -m fuzz $$target -max_total_time=$(SECONDS) || exit 1; done
+	@for target in token headers rules rulesfile verdicts; do $(BIN)/python -m fuzz $$target -max_total_time=$(SECONDS) || exit 1; done
 
 mutate: $(BIN)/.dev ## change the code in a thousand places: do the tests notice? docs/mutation.md
 	@$(BIN)/python -m pip install --quiet --group mutation

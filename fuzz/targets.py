@@ -8,6 +8,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from functools import cache
 
+from fuzz.rulefiles import rulesfile, verdicts
 from jwt_middleware import InvalidToken, User
 from jwt_middleware.asgi import JWTAuth as AsyncAuth
 from jwt_middleware.gate.rules import Need, Rules, is_plain
@@ -111,4 +112,6 @@ def rules(data: bytes) -> None:
         assert any(path == one or path.startswith(one.removesuffix("**")) for one in patterns)
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"token": token, "headers": headers, "rules": rules}
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "token": token, "headers": headers, "rules": rules, "rulesfile": rulesfile, "verdicts": verdicts,
+}  # fmt: skip

@@ -125,12 +125,12 @@ class Rules:
             return self._optioned
         if not self.rules:
             return self._default
+        if not path.isascii() and unicodedata.normalize("NFKC", path) != path:
+            return self._strictest(method, None, handshake)
         segments = path.split("/")[1:]
         asked = _asked(method, handshake)
         if asked is None:
             return self._strictest(method, segments, handshake)
-        if not path.isascii() and unicodedata.normalize("NFKC", path) != path:
-            return self._strictest(method, None, handshake)
         winner = next((rule for rule in self.rules if rule.takes(asked) and rule.matches(segments)), None)
         return self._default if winner is None else self._verdicts[winner.name]
 
