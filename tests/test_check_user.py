@@ -71,8 +71,7 @@ def test_a_hook_that_fails_is_503(protect, caplog):
     gate = protect(check_user=broken)
     answer = gate.request(token=gate.auth.issue("bob"))
     assert (answer.status, answer.error) == (503, "temporarily_unavailable")
-    assert "JWT_CHECK_USER raised KeyError" in caplog.text
-    assert "password" not in caplog.text
+    assert caplog.messages == ["503 GET / user_check_failed: JWT_CHECK_USER raised KeyError"]
     with pytest.raises(Unavailable):
         gate.verify(gate.auth.issue("bob"))
 
@@ -98,7 +97,8 @@ def test_under_wsgi_an_async_hook_says_what_is_wrong(caplog):
     """There is no loop to await it on: 503 and a line, not a crash."""
     gate = WSGIWorld(secret_key=SECRET, check_user=refuse_ada_later)
     assert gate.request(token=gate.auth.issue("bob")).status == 503
-    assert "under WSGI it must be a plain function" in caplog.text
+    why = "JWT_CHECK_USER is async: under WSGI it must be a plain function"
+    assert caplog.messages == [f"503 GET / user_check_failed: {why}"]
 
 
 def test_it_is_named_by_module_and_function(protect, monkeypatch):
