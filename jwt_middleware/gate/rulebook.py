@@ -17,7 +17,7 @@ from jwt_middleware import parsing
 from jwt_middleware.errors import shown
 from jwt_middleware.gate.demands import ClaimValue, Demand
 from jwt_middleware.gate.patterns import Pattern, is_covered
-from jwt_middleware.gate.rules import HANDSHAKE, Need, Rule, Rules, is_plain
+from jwt_middleware.gate.rules import HANDSHAKE, Need, Rule, Rules
 from jwt_middleware.settings import Settings
 
 _METHOD = re.compile(r"[A-Z][A-Z-]*")
@@ -165,9 +165,9 @@ def _is_taken(rule: Rule, method: str, first: Sequence[Pattern], earlier: Iterab
 def _listed(paths: Iterable[str]) -> tuple[Pattern, ...]:
     """Write the paths of the two lists as patterns: there `/static/**` is `/static/` and all below, not `/static`."""
     found: list[Pattern] = []
-    for path in filter(is_plain, paths):  # the others match nothing
+    for path in paths:
         below = path.removesuffix("/**")
         texts = [path] if below == path else [f"{below}/", f"{below}/*/**"]
-        with suppress(ValueError):  # no rule can be about a path that is not in NFKC or as long as that
+        with suppress(ValueError):  # no rule can be about a path that is not plain, not in NFKC or as long as that
             found += [Pattern.parse(text, exact=True) for text in texts]
     return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -218,9 +219,12 @@ WINNERS = [
 @pytest.mark.parametrize(("method", "path", "need", "number"), WINNERS, ids=lambda value: str(value))
 def test_the_first_that_matches_wins(write: Write, method: str, path: str, need: str, number: int | None) -> None:
     """By whole segments and by method; what opens matches exactly, what demands with or without a last slash."""
-    rules = loaded(write(FILE))
+    rules = loaded(write(FILE), required_scopes=("read",))
     verdict = rules.verdict(method, path, handshake=method == "WEBSOCKET")
     assert verdict.need is Need(need)
+    assert (verdict.demands == ()) is (need == "nothing")
+    if method != "WEBSOCKET":
+        assert rules.verdict(method, path) == verdict
     if number is not None:
         assert verdict.source == rules.rules[number - 1].name
     elif is_plain(path):
@@ -338,6 +342,15 @@ def test_only_rules_before_a_catch_all_can_be_met(protect: Protect, write: Write
     assert world.request("//x", method="POST", token=user(roles=["c"])).status == 200
 
 
+@pytest.mark.parametrize("path", [None, "//x", "/\uff58"], ids=["unreadable", "ambiguous", "another-form"])
+def test_a_handshake_meets_a_catch_all_for_handshakes(write: Write, path: str | None) -> None:
+    """It is never taken for an HTTP request whose method can be read in two ways."""
+    text = rule("/**", 'websocket = true\nroles = "a"') + rule("/x", 'methods = "GET"\nwebsocket = true\nroles = "b"')
+    verdict = loaded(write(text)).verdict("WEBSOCKET", path, handshake=True)
+    assert [demand.source for demand in verdict.demands] == ["rule 1 (/**)"]
+    assert verdict.source == "every rule that a reading of it could meet"
+
+
 def test_another_form_of_a_letter_gets_every_check(protect: Protect, write: Write) -> None:
     """Full-width letters are `admin` to an app that normalises; what is in the usual form is one path alone."""
     world = protect(rules_file=write(rule("/admin", 'roles = "r"') + rule("/f\u00fcr", OPEN)))
@@ -354,6 +367,7 @@ def test_a_method_that_apps_read_in_two_ways_gets_every_check(protect: Protect, 
     world = protect(rules_file=write(text + rule("/**", 'scopes = "s"')))
     assert world.request("/b", method="GET").passed
     assert world.request("/b", method=method).status == 401
+    assert world.request("/b", method=method, token=user(scope="s")).status == 200
     assert world.request("/a", method=method, token=user(scope="s")).status == 403
     assert world.request("/a", method=method, token=user(roles=["r"])).status == 403
     assert world.request("/a", method=method, token=user(scope="s", roles=["r"])).status == 200
@@ -491,6 +505,43 @@ def test_a_file_that_does_not_fit_refuses_to_start(protect: Protect, write: Writ
     assert any(f"JWT_RULES_FILE: {problem}" in found for found in caught.value.problems), caught.value.problems
 
 
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ("pathxx = 1", "rule 1 has the unknown key 'pathxx': did you mean path?"),
+        ("pathxxx = 1", "rule 1 has the unknown key 'pathxxx'"),
+        ('methods = "get"', "rule 1 (methods) must be methods in upper case, such as GET"),
+        (f"claims = {{ a = {2**63} }}", "rule 1 (claims) takes whole numbers of 64 bits, as TOML does"),
+        ("exempt = true", "rule 1 would open every path: leave the middleware out, or use optional"),
+    ],
+    ids=["two-edits", "three-edits", "methods", "claims", "everything"],
+)
+def test_a_problem_is_told_to_the_letter(protect: Protect, write: Write, more: str, problem: str) -> None:
+    """What is wrong, and what would be right."""
+    with pytest.raises(ConfigurationError) as caught:
+        protect(rules_file=write(rule("/**", more)))
+    assert caught.value.problems == (f"JWT_RULES_FILE: {problem}",)
+
+
+@pytest.mark.parametrize("text", ["x = ", "x = " + "1" * 5000], ids=["short", "long"])
+def test_what_is_wrong_with_toml_is_told_as_it_says(protect: Protect, write: Write, text: str) -> None:
+    """The reader's own words, with the place."""
+    with pytest.raises(ValueError) as wrong:
+        tomllib.loads(text)
+    with pytest.raises(ConfigurationError) as caught:
+        protect(rules_file=write(text))
+    assert caught.value.problems == (f"JWT_RULES_FILE: is not TOML: {wrong.value}",)
+
+
+def test_whole_numbers_of_64_bits_may_be_asked_for(protect: Protect, write: Write) -> None:
+    """The least and the greatest; and a rule of several paths is named by all of them."""
+    for number in (-(2**63), 2**63 - 1):
+        world = protect(rules_file=write(f'[[rule]]\npath = ["/a", "/b"]\nclaims = {{ n = {number} }}'))
+        assert world.request("/b", token=user(n=number)).passed
+        assert world.request("/b", token=user(n=number + 1)).status == 403
+    assert world.auth.core.gate._rules.rules[0].name == "rule 1 (/a, /b)"
+
+
 def test_every_problem_is_told_at_once(protect: Protect, write: Write) -> None:
     """Two bad rules and a bad setting: three lines."""
     with pytest.raises(ConfigurationError) as caught:
@@ -511,13 +562,21 @@ def test_a_file_that_cannot_be_read_refuses_to_start(protect: Protect, tmp_path:
     ("lists", "path"),
     [
         pytest.param({"exempt_paths": "/s/**"}, "/s/x", id="below-exempt"),
+        pytest.param({"exempt_paths": "/s,/t"}, "/s", id="itself"),
+        pytest.param({"exempt_paths": "/#,/s", "optional_paths": "/t/**"}, "/s", id="after-one-that-no-rule-can-have"),
         pytest.param({"optional_paths": "/**"}, "/s/x", id="below-optional"),
     ],
 )
 def test_the_lists_shadow_rules_too(protect: Protect, write: Write, lists: dict[str, str], path: str) -> None:
     """A rule that the two lists leave nothing to is as dead as any."""
     with pytest.raises(ConfigurationError, match=r"rule 1 is wholly shadowed .* JWT_EXEMPT_PATHS"):
-        protect(rules_file=write(rule(path, 'roles = "r"')), **lists)
+        protect(rules_file=write(rule(path, "optional = true")), **lists)
+
+
+def test_a_listed_path_leaves_its_last_slash(protect: Protect, write: Write) -> None:
+    """`/s` of a list is `/s` alone: a rule for `/s/` is alive."""
+    world = protect(rules_file=write(rule("/s/", OPEN)), exempt_paths="/s")
+    assert world.request("/s/").passed
 
 
 def test_a_rule_that_is_shadowed_in_part_is_none_the_worse(protect: Protect, write: Write) -> None:
