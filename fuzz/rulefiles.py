@@ -273,7 +273,9 @@ def _readings(asked: _Asked, dice: _Dice) -> Iterator[_Asked]:
 def _check_spellings(rules: Rules, oracle: _Oracle, asked: _Asked, dice: _Dice) -> None:
     """Another spelling, on the wire or in the path, is asked for at least as much: it never turns deny into allow."""
     plain = asked.verdict(rules, quote(asked.path, safe="/", errors="replace").encode())
-    others = [asked.verdict(rules, _respelt(asked.path, dice))]
+    raw, hides_a_separator = _respelt(asked.path, dice)
+    others = [asked.verdict(rules, raw)]
+    assert others[0].need is Need.TOKEN or not hides_a_separator, raw
     for spoilt in (f"//{asked.path}", f"{asked.path}//", f"{asked.path}/..", f"{asked.path};x", f"{asked.path}%2f"):
         others.append(asked._replace(path=spoilt).verdict(rules))
         assert others[-1].need is Need.TOKEN, spoilt
@@ -285,7 +287,8 @@ def _check_spellings(rules: Rules, oracle: _Oracle, asked: _Asked, dice: _Dice) 
             assert _sources(asked.verdict(rules)) >= oracle.sources(reading), (asked, reading)
 
 
-def _respelt(path: str, dice: _Dice) -> bytes:
-    return b"".join(
-        f"%{byte:02x}".encode() if dice.pick((False, True)) else bytes([byte]) for byte in path.encode("utf-8")
-    )
+def _respelt(path: str, dice: _Dice) -> tuple[bytes, bool]:
+    """The path with some bytes encoded, and whether one of them is what a server and an app may read in two ways."""
+    hidden = [dice.pick((False, True)) for _ in path.encode()]
+    raw = b"".join(f"%{byte:02x}".encode() if hide else bytes([byte]) for byte, hide in zip(path.encode(), hidden))
+    return raw, any(hide and (byte in b"/.%;\\\x7f" or byte < 0x20) for byte, hide in zip(path.encode(), hidden))
