@@ -91,8 +91,8 @@ class Core:
         cookies = Cookies(settings, tokens) if "cookies" in settings.token_location else None
         if store is not None and (self.authority or self.clients):
             parts = Parts(
-                settings=settings, store=store.sessions(settings.issuer or "-"), revocation=self.revoker,
-                signer=self.signer, verifier=self.verifier, tokens=tokens, check_user=check, cookies=cookies,
+                settings=settings, store=store.sessions(_service(settings)), revocation=self.revoker,
+                signer=self.signer, authenticator=self.authenticator, tokens=tokens, check_user=check, cookies=cookies,
                 io=make_io(None, settings.store_timeout), clock=clock, authority=self.authority, clients=self.clients,
                 marks=store,
             )  # fmt: skip
@@ -173,7 +173,7 @@ def _revocation(settings: Settings, store: Store | None, clock: Clock, *, signs:
     if store is None or settings.revocation == "off":
         return None
     ahead = 0 if signs else settings.leeway
-    return Revocation(store, settings.issuer, settings.max_lifetime, clock, ahead)
+    return Revocation(store, settings.issuer, _horizon(settings), clock, ahead)
 
 
 def _limit(rate: Any, kind: str, store: Store | None) -> RateLimit | None:
@@ -184,6 +184,16 @@ def _limit(rate: Any, kind: str, store: Store | None) -> RateLimit | None:
     return RateLimit(rate, kind, store)
 
 
+def _service(settings: Settings) -> str:
+    """Name whose sessions these are: a refresh token is good for the service that gave it, and no other."""
+    return "\n".join((settings.issuer or "-", *settings.audience[:1]))
+
+
+def _horizon(settings: Settings) -> float | None:
+    """How long what was revoked must stay so: a session outlives its tokens, and could make new ones."""
+    return None if settings.max_lifetime is None else max(settings.max_lifetime, settings.session_expires)
+
+
 def _store(settings: Settings, make_io: MakeIO, clock: Clock) -> Store | None:
     url = settings.store_url
     if url is None:
@@ -192,10 +202,10 @@ def _store(settings: Settings, make_io: MakeIO, clock: Clock) -> Store | None:
         from jwt_middleware.truth.sqlite import SQLiteStore, path_of
 
         io = make_io(None, settings.store_timeout)
-        return SQLiteStore(io, path_of(url), settings.store_timeout, settings.max_lifetime, clock)
+        return SQLiteStore(io, path_of(url), settings.store_timeout, _horizon(settings), clock)
     from jwt_middleware.truth.redis import RedisStore
 
-    return RedisStore(make_io(url, settings.store_timeout), settings.store_prefix, settings.max_lifetime)
+    return RedisStore(make_io(url, settings.store_timeout), settings.store_prefix, _horizon(settings))
 
 
 def _user_check(settings: Settings, make_io: MakeIO) -> UserCheck | None:

@@ -208,7 +208,8 @@ class _WSGIRequest(Request):
         else:
             size = limit + 1 if self._environ.get("wsgi.input_terminated") else 0  # else a read might never end
         body: bytes = self._environ["wsgi.input"].read(min(size, limit + 1)) if size else b""
-        return body if len(body) <= limit else None
+        is_whole = len(body) == size or not length.isdecimal()
+        return body if is_whole and len(body) <= limit else None
 
 
 def _send_reply(reply: Reply, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

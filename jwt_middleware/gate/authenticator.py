@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
+from typing import TypeVar
 
 from jwt_middleware.errors import InvalidToken, Reason, Unavailable, shown
 from jwt_middleware.gate.cache import Cache, Credential, Entry
@@ -19,8 +20,9 @@ from jwt_middleware.settings import Settings
 from jwt_middleware.token.keychain import Keychain
 from jwt_middleware.token.verifier import Verifier
 from jwt_middleware.truth.revocation import Revocation
-from jwt_middleware.user import User
+from jwt_middleware.user import Claims, User
 
+T = TypeVar("T")
 _OF_ANOTHER_KEY = (Reason.UNKNOWN_KEY, Reason.WRONG_ALGORITHM)
 
 
@@ -100,18 +102,34 @@ class Authenticator:
             raise
 
     def _verified(self, token: bytes) -> Entry:
-        user = self._user(token)
+        user = self.user_of(token)
         items = () if self.revocation is None else self.revocation.items(user)
         return Entry(user, self._until(user), items, self.tallies.of(user))
 
-    def _user(self, token: bytes) -> User:
+    def user_of(self, token: bytes) -> User:
+        """Return the user of a token by itself: the store and the app are not asked.
+
+        Raises:
+            InvalidToken: it may not pass.
+        """
+        return self._by_present_keys(self.verifier.verify, token)
+
+    def signed_by_us(self, token: bytes) -> Claims:
+        """Return the claims of a token that a key of ours has signed, whatever they say.
+
+        Raises:
+            InvalidToken: none has.
+        """
+        return self._by_present_keys(self.verifier.signed, token)
+
+    def _by_present_keys(self, judge: Callable[[bytes], T], token: bytes) -> T:
         try:
-            return self.verifier.verify(token)
+            return judge(token)
         except InvalidToken as refusal:
             # Another process may have made the key and the token since we last looked.
             if refusal.reason not in _OF_ANOTHER_KEY or not self.keychain.refresh(at_once=True):
                 raise
-        return self.verifier.verify(token)
+        return judge(token)
 
     def _until(self, user: User) -> float:
         """Expiry, age and cache time as one number."""

@@ -20,6 +20,7 @@ from jwt_middleware.user import User
 CSRF_HEADER = "x-csrf-token"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _PLAIN_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_BETWEEN = re.compile("[;,]")
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?")
 
 
@@ -46,8 +47,9 @@ class Cookies:
         Raises:
             InvalidRequest: it stands twice; a neighbouring subdomain may have tossed one of them.
         """
-        pairs = (pair.partition("=") for field in request.fields("cookie") for pair in field.split(";"))
-        values = [value.strip() for key, _, value in pairs if key.strip() == name]
+        # Some servers join fields by a comma, which none of our values has; and only these are white space (RFC 6265).
+        pairs = (pair.partition("=") for field in request.fields("cookie") for pair in _BETWEEN.split(field))
+        values = [value.strip(" \t") for key, _, value in pairs if key.strip(" \t") == name]
         if len(values) > 1:
             raise InvalidRequest(Reason.MALFORMED_CREDENTIAL, f"the cookie {name} stands {len(values)} times")
         return values[0] if values else None
@@ -60,7 +62,7 @@ class Cookies:
         """
         origins, site = request.values("origin"), request.values("sec-fetch-site")
         if origins:
-            if len(origins) != 1 or not (origins[0] in self._origins or _is_own(origins[0], request)):
+            if len(origins) != 1 or not (origins[0] in self._origins or self._is_own(origins[0], request)):
                 found = shown(",".join(origins))
                 raise Forgery(f"Origin is {found}, neither this host nor one of JWT_ALLOWED_ORIGINS")
         elif request.is_handshake:
@@ -139,9 +141,10 @@ class Cookies:
         attributes += ["Secure"] * self._secure + ["HttpOnly"] * (not readable)
         return "Set-Cookie", "; ".join(attributes)
 
-
-def _is_own(origin: str, request: Request) -> bool:
-    """Tell whether an origin is this very host; its scheme is the browser's affair, behind a proxy we see another."""
-    hosts: Sequence[str] = request.fields("host")
-    scheme, separator, host = origin.partition("://")
-    return len(hosts) == 1 and bool(separator) and scheme in ("http", "https") and host.lower() == hosts[0].lower()
+    def _is_own(self, origin: str, request: Request) -> bool:
+        """Tell whether an origin is this very host; by its page over plain HTTP anybody on the way could speak."""
+        hosts: Sequence[str] = request.fields("host")
+        scheme, separator, host = origin.partition("://")
+        if len(hosts) != 1 or not separator or host.lower() != hosts[0].lower():
+            return False
+        return scheme == "https" or (scheme == "http" and _LOOPBACK.fullmatch(host) is not None)

@@ -67,7 +67,13 @@ class Replies:
     def to(self, refusal: Refused | Unavailable, origin: str | None) -> Reply:
         """Return the answer to a refusal, readable by the page of `origin` if that is allowed."""
         description = _description(refusal)
-        key = (refusal.status, refusal.code, description, *_more(refusal))  # bounded: the last come from the settings
+        key = (
+            type(refusal),
+            refusal.status,
+            refusal.code,
+            description,
+            *_more(refusal),
+        )  # bounded: the last come from the settings
         reply = self._made.get(key)
         if reply is None:
             reply = self._made[key] = self._make(refusal, description)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from jwt_middleware import parsing
+from jwt_middleware.gate.authenticator import Authenticator
 from jwt_middleware.gate.cookies import Cookies
 from jwt_middleware.gate.transport import Transport
 from jwt_middleware.gate.usercheck import UserCheck
@@ -15,9 +17,8 @@ from jwt_middleware.login.sessions import Sessions
 from jwt_middleware.login.users import Authority
 from jwt_middleware.settings import Settings
 from jwt_middleware.token.refresh import RefreshTokens
-from jwt_middleware.token.signer import Signer
+from jwt_middleware.token.signer import OURS, Signer
 from jwt_middleware.token.sources import KeyRing
-from jwt_middleware.token.verifier import Verifier
 from jwt_middleware.truth.io import IO
 from jwt_middleware.truth.revocation import Revocation
 from jwt_middleware.truth.sessions import SessionStore
@@ -37,7 +38,7 @@ class Parts:
     store: SessionStore
     revocation: Revocation
     signer: Signer
-    verifier: Verifier
+    authenticator: Authenticator
     tokens: RefreshTokens
     check_user: UserCheck | None
     cookies: Cookies | None
@@ -59,6 +60,8 @@ def problems(settings: Settings, keys: KeyRing) -> list[str]:
         found.append("signing in needs a key that signs: JWT_PRIVATE_KEY, JWT_KEYS_DIR or JWT_SECRET_KEY")
     if settings.store_url is None or settings.revocation == "off":
         found.append("signing in needs JWT_STORE_URL, and JWT_REVOCATION not off: a session must be able to end")
+    if settings.identity_claim in OURS - {"sub"}:
+        found.append("JWT_IDENTITY_CLAIM names a claim that says something else: a machine could pass for a user")
     if settings.issuer is None or not settings.audience:
         found.append("signing in issues tokens of RFC 9068: set JWT_ISSUER and JWT_AUDIENCE")
     try:
@@ -71,8 +74,9 @@ def problems(settings: Settings, keys: KeyRing) -> list[str]:
 def sessions(parts: Parts) -> Sessions:
     """Make what begins, renews, lists and ends sessions."""
     return Sessions(
-        parts.settings, store=parts.store, revocation=parts.revocation, signer=parts.signer, verifier=parts.verifier,
-        tokens=parts.tokens, authority=parts.authority, check_user=parts.check_user, io=parts.io, clock=parts.clock,
+        parts.settings, store=parts.store, revocation=parts.revocation, signer=parts.signer,
+        authenticator=parts.authenticator, tokens=parts.tokens, authority=parts.authority,
+        check_user=parts.check_user, io=parts.io, clock=parts.clock,
     )  # fmt: skip
 
 
@@ -84,6 +88,11 @@ def endpoints(parts: Parts, sessions: Sessions) -> Endpoints:
     transport = Transport(settings.trusted_proxies)
     return Endpoints(
         settings.auth_prefix, sessions, authority=parts.authority, clients=parts.clients, cookies=parts.cookies,
-        throttle=Throttle(parsing.rate(settings.login_attempts), parts.marks, transport),
+        throttle=Throttle(settings, parts.marks, transport, parts.io, at_once=_at_once(settings)),
         headers="headers" in settings.token_location,
     )  # fmt: skip
+
+
+def _at_once(settings: Settings) -> int:
+    """How many may be authenticated at a time: hashing takes a core and 64 MiB, a function of the app's waits."""
+    return 16 if settings.authenticate else max(2, os.cpu_count() or 1)

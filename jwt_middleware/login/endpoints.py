@@ -7,7 +7,6 @@ password grant to anybody else's clients, so no other client is told of here.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
@@ -113,15 +112,19 @@ class Endpoints:
 
     async def _signed_in(self, request: Request, form: Form, authority: Authority) -> Reply:
         username, password = form.need("username"), form.need("password")
-        await self._throttle.admit(request, username)
-        account = await authority.authenticate(username, password)
+        asked = self._sessions.now()
+        async with self._throttle.attempt(request, username):
+            account = await authority.authenticate(username, password)
+            if account is None:
+                await self._throttle.failed(request)
         if account is None:
-            await self._throttle.failed(request)
             detail = f"user {shown(username)}, unknown, disabled or with another password"
             raise GrantRefused("invalid_grant", Reason.WRONG_CREDENTIALS, detail, 401)
         agent = " ".join(request.fields("user-agent"))
         address = self._throttle.address(request)
-        grant = await self._sessions.begin(account, form.get("scope").split(), label=agent, address=address)
+        grant = await self._sessions.begin(
+            account, form.get("scope").split(), asked=asked, label=agent, address=address
+        )
         return self._given(request, grant, in_cookies=self._wants_cookies(form))
 
     def _wants_cookies(self, form: Form) -> bool:
@@ -130,10 +133,11 @@ class Endpoints:
 
     async def _machine(self, request: Request, form: Form, clients: ClientsFile) -> Reply:
         client_id, secret = _client(request, form)
-        await self._throttle.admit(request, f"client {client_id}")
-        client = await clients.authenticate(client_id, secret)
+        async with self._throttle.attempt(request, f"client {client_id}"):
+            client = await clients.authenticate(client_id, secret)
+            if client is None:
+                await self._throttle.failed(request)
         if client is None:
-            await self._throttle.failed(request)
             detail = f"client {shown(client_id)}, unknown, disabled or with another secret"
             raise GrantRefused("invalid_client", Reason.WRONG_CLIENT, detail, 401)
         audience = form.get("audience") or form.get("resource") or None
@@ -258,7 +262,7 @@ def _client(request: Request, form: Form) -> tuple[str, str]:
     scheme, _, encoded = fields[0].partition(" ")
     try:
         name, colon, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # of base64, of characters beyond ASCII, of UTF-8
         colon = ""
     if len(fields) != 1 or scheme.lower() != "basic" or not colon or form.get("client_secret"):
         raise forms.malformed("a client authenticates by Basic, or in the body, and only once")

@@ -65,6 +65,8 @@ class Matcher(Generic[R]):
         record = self._file.read().get(name)  # as it is now: hashing took its time
         if record is None or record.disabled:
             return None
+        if record.hash != stored and not self._passwords.matches(record.hash, secret):
+            return None  # it was changed meanwhile; or only hashed anew, by another worker
         if self._passwords.is_outdated(stored):
             self._rehash(name, stored, secret)
         return record

@@ -11,17 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from jwt_middleware.errors import GrantRefused, InvalidToken, Reason, Unavailable, escaped, shown
+from jwt_middleware.gate.authenticator import Authenticator
 from jwt_middleware.gate.usercheck import UserCheck
 from jwt_middleware.login.clients import Client
 from jwt_middleware.login.users import Account, Authority
 from jwt_middleware.settings import Settings
+from jwt_middleware.token.claims import is_date
 from jwt_middleware.token.refresh import RefreshTokens, new_sid
 from jwt_middleware.token.signer import Signer
-from jwt_middleware.token.verifier import Verifier
 from jwt_middleware.truth.io import IO
 from jwt_middleware.truth.revocation import Revocation
 from jwt_middleware.truth.sessions import Outcome, Session, SessionStore, Terms
 from jwt_middleware.truth.store import SLACK, ended
+from jwt_middleware.user import Claims, User
 
 MACHINE = "client:"  # before a machine's id in `sub`: no user can have that name, nor a machine a user's
 _LONGEST_WAIT = 1.0  # seconds for a sign-in that comes in the second of a cut-off
@@ -64,7 +66,7 @@ class Sessions:
         store: SessionStore,
         revocation: Revocation,
         signer: Signer,
-        verifier: Verifier,
+        authenticator: Authenticator,
         tokens: RefreshTokens,
         authority: Authority | None,
         check_user: UserCheck | None,
@@ -75,21 +77,27 @@ class Sessions:
         self._store = store
         self._revocation = revocation
         self._signer = signer
-        self._verifier = verifier
+        self._authenticator = authenticator
         self.tokens = tokens
         self._authority = authority
         self._check_user = check_user
         self._io = io
         self._clock = clock
+        self._changes = settings.users_file is not None  # a file of users is asked anew, a function cannot be
         self._idle = settings.refresh_token_expires
-        self._outlives = settings.access_token_expires + SLACK
+        self._outlives = settings.session_expires + settings.access_token_expires + SLACK
 
-    async def begin(self, account: Account, scopes: Sequence[str], *, label: str, address: str) -> Grant:
+    def now(self) -> float:
+        """Return the time, seconds since the epoch."""
+        return self._clock()
+
+    async def begin(self, account: Account, scopes: Sequence[str], *, asked: float, label: str, address: str) -> Grant:
         """Begin a session (RFC 6749 section 4.3).
 
         Args:
             account: who signed in.
             scopes: what was asked for; nothing means all that the account may have.
+            asked: when the password came, seconds since the epoch: what was revoked since is not brought back.
             label: what its owner may know the session by.
             address: where they are.
 
@@ -99,27 +107,26 @@ class Sessions:
         """
         if account.subject.startswith(MACHINE):
             raise Unavailable(f"a user's subject must not begin with {MACHINE}", Reason.AUTHENTICATE_FAILED)
-        granted = _granted(scopes, account.scopes)
         sid, client_id = new_sid(), self._settings.client_id
         items = self._revocation.of_session(sid, account.subject, client_id)
         claims = json.dumps(dict(account.claims))
-        now = self._clock()
         session = Session(
-            sid=sid, subject=account.subject, client_id=client_id, scope=granted, claims=claims,
+            sid=sid, subject=account.subject, client_id=client_id, scope="", claims=claims,
             label=escaped(label), address=address, revoked_by=json.dumps(items),
-            created=now, used=now, ends=now + self._settings.session_expires,
+            created=asked, used=asked, ends=asked + self._settings.session_expires,
         )  # fmt: skip
-        grant = self._grant(session, granted)
-        if objection := await self._objection(grant):
+        if objection := await self._objection(session):
             raise _rejected(session, objection)
-        opened = await self._opened(session)
-        # A token from before the second of a cut-off would be revoked at birth: it is issued again.
-        return grant if opened is session else self._grant(opened, granted)
+        granted = _granted(scopes, account.scopes)  # only now: it would tell that the password was right
+        opened = await self._opened(replace(session, scope=granted))
+        return self._grant(opened, granted)
 
     async def _opened(self, session: Session) -> Session:
         latest = await self._store.open(session, self._idle)
         if latest is None:
             return session
+        if latest > int(session.created):
+            raise Unavailable("tokens of this subject were revoked while it signed in")
         await self._io.sleep(min(max(latest + 1 - self._clock(), 0.0), _LONGEST_WAIT))
         now = self._clock()
         later = replace(session, created=now, used=now)
@@ -139,6 +146,7 @@ class Sessions:
             Unavailable: the store did not confirm.
         """
         sid, generation = self._read(token)
+        known = await self._asked(sid)  # before anything changes: who cannot answer must not cost the token
         now = self._clock()
         terms = Terms(
             now=now, grace=self._settings.refresh_grace, idle=self._idle, outlives=self._outlives, scopes=scopes
@@ -148,7 +156,27 @@ class Sessions:
             raise GrantRefused("invalid_scope", Reason.SCOPE_NOT_GRANTED, f"asked for {shown(' '.join(scopes))}")
         if session is None or outcome in _REFUSALS:
             raise self._over(outcome, sid, session)
-        return await self._renewed(session, scopes)
+        account = known or _account(session)
+        allowed = [scope for scope in session.scope.split() if scope in account.scopes]
+        granted = " ".join(scope for scope in allowed if not scopes or scope in scopes)
+        return self._grant(replace(session, claims=json.dumps(dict(account.claims))), granted)
+
+    async def _asked(self, sid: str) -> Account | None:
+        """Ask everybody who may object to a session going on; end it if somebody does."""
+        if self._check_user is None and not self._changes:
+            return None
+        session = await self._store.find(sid)
+        if session is None:
+            return None
+        account = _account(session)
+        known = await self._authority.current(account) if self._authority else account
+        objection = "the account is disabled or deleted"
+        if known is not None:
+            objection = await self._objection(replace(session, claims=json.dumps(dict(known.claims))))
+        if objection:
+            await self.end(sid)
+            raise _rejected(session, objection)
+        return known
 
     def _read(self, token: str) -> tuple[str, int]:
         named = self.tokens.read(token)
@@ -160,30 +188,16 @@ class Sessions:
         reason, detail = _REFUSALS[outcome]
         if outcome is Outcome.REUSED:
             self._revocation.told(*self._revocation.of_session(sid)[:1])
-        if session is not None:
-            detail += f" (subject {shown(session.subject)}, session {sid})"
-        return GrantRefused("invalid_grant", reason, detail, 401)
+        if session is None:
+            return GrantRefused("invalid_grant", reason, detail, 401)
+        return _refusal(session, reason, detail)
 
-    async def _renewed(self, session: Session, scopes: Sequence[str]) -> Grant:
-        account = Account(session.subject, tuple(session.scope.split()), json.loads(session.claims))
-        known = await self._authority.current(account) if self._authority else account
-        if known is None:
-            await self.end(session.sid)
-            raise _rejected(session, "the account is disabled or deleted")
-        allowed = [scope for scope in account.scopes if scope in known.scopes]
-        granted = " ".join(scope for scope in allowed if not scopes or scope in scopes)
-        current = replace(session, claims=json.dumps(dict(known.claims)))
-        grant = self._grant(current, granted)
-        if objection := await self._objection(grant):
-            await self.end(session.sid)
-            raise _rejected(session, objection)
-        return grant
-
-    async def _objection(self, grant: Grant) -> str:
-        """Ask the app about the user whom a new token would speak of."""
+    async def _objection(self, session: Session) -> str:
+        """Ask the app about the user whom a session's tokens would speak of."""
         if self._check_user is not None:
             try:
-                await self._check_user(self._verifier.verify(grant.access_token.encode()))
+                token = self._grant(session, session.scope).access_token
+                await self._check_user(self._authenticator.user_of(token.encode()))
             except InvalidToken as refusal:
                 return refusal.detail
         return ""
@@ -212,7 +226,10 @@ class Sessions:
         granted = _granted(scopes, client.scopes)
         meant_for = audience or next(iter(client.audiences), None)
         subject = MACHINE + client.client_id
-        token = self._signer.issue(subject, scope=granted, client_id=client.client_id, audience=meant_for)
+        try:
+            token = self._signer.issue(subject, scope=granted, client_id=client.client_id, audience=meant_for)
+        except ValueError as error:  # JWT_REQUIRED_CLAIMS, for one, may want what a machine has not
+            raise Unavailable(f"client {shown(client.client_id)}: {error}", Reason.AUTHENTICATE_FAILED) from None
         return Grant(token, int(self._settings.access_token_expires), granted)
 
     async def end(self, sid: str) -> None:
@@ -246,10 +263,13 @@ class Sessions:
         if named is not None:
             return await self.end(named[0])
         try:
-            user = self._verifier.verify(token.encode("ascii", "replace"))
+            claims = self._authenticator.signed_by_us(token.encode("ascii", "replace"))
         except InvalidToken:
             return None
-        return await self._revocation.revoke_token(user.claims["jti"], user.claims["exp"])
+        ours = claims.get("iss") == self._settings.issuer and is_date(claims.get("exp"))
+        if ours and isinstance(claims.get("jti"), str) and claims["jti"]:
+            return await self._revocation.revoke_token(claims["jti"], claims["exp"])
+        return None
 
     async def end_all(self, subject: str) -> None:
         """End all sessions of a subject and revoke every token issued up to this second.
@@ -274,9 +294,20 @@ def _granted(asked: Sequence[str], allowed: Sequence[str]) -> str:
     if not set(asked) <= set(allowed):
         detail = f"asked for {shown(' '.join(asked))}, may have {shown(' '.join(allowed))}"
         raise GrantRefused("invalid_scope", Reason.SCOPE_NOT_GRANTED, detail)
-    return " ".join(asked or allowed)
+    return " ".join(dict.fromkeys(asked or allowed))
+
+
+def _account(session: Session) -> Account:
+    return Account(session.subject, tuple(session.scope.split()), json.loads(session.claims))
 
 
 def _rejected(session: Session, objection: str) -> GrantRefused:
-    detail = f"subject {shown(session.subject)}: {objection}"
-    return GrantRefused("invalid_grant", Reason.USER_REJECTED, detail, 401)
+    return _refusal(session, Reason.USER_REJECTED, objection)
+
+
+def _refusal(session: Session, reason: Reason, detail: str) -> GrantRefused:
+    """Return a refusal that tells the log and the hook whose session it was."""
+    where = f"subject {shown(session.subject)}, session {session.sid}"
+    refusal = GrantRefused("invalid_grant", reason, f"{detail} ({where})", 401)
+    refusal.user = User(session.subject, Claims({"sid": session.sid}))
+    return refusal

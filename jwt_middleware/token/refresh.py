@@ -11,7 +11,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Sequence
 
-from jwt_middleware.errors import InvalidToken
+from jwt_middleware.errors import InvalidToken, Reason, Unavailable
 from jwt_middleware.token import jws
 
 _PREFIX = "rt1."
@@ -74,10 +74,11 @@ class RefreshTokens:
             return False
 
     def _is_any(self, purpose: bytes, named: bytes, mac: bytes) -> bool:
-        return self._fits(purpose, named, mac) or (self._renewed() and self._fits(purpose, named, mac))
-
-    def _fits(self, purpose: bytes, named: bytes, mac: bytes) -> bool:
-        return any(hmac.compare_digest(_mac(key, purpose, named), mac) for key in self._keys())
+        self._renewed()  # first: a key that was taken away must not be of use once more
+        keys = self._keys()
+        if not keys:
+            raise Unavailable("no key for refresh tokens is there any more", Reason.MISCONFIGURED)
+        return any(hmac.compare_digest(_mac(key, purpose, named), mac) for key in keys)
 
 
 def _mac(key: bytes, purpose: bytes, named: bytes) -> bytes:

@@ -72,6 +72,19 @@ class Verifier:
         Raises:
             InvalidToken: for any fault; `reason` and `detail` say which, `issuer` who signed it all the same.
         """
+        claims = self.signed(token)
+        try:
+            return self._policy.user(claims, self._clock())
+        except InvalidToken as refusal:
+            refusal.issuer = self._issuer  # whose key it was; what the claims say of it need not be true
+            raise
+
+    def signed(self, token: bytes) -> Claims:
+        """Return the claims of a token that a key of ours has signed, whatever they say (RFC 7515 section 5.2).
+
+        Raises:
+            InvalidToken: it is malformed, or no key of ours has.
+        """
         if len(token) > self._max_bytes:
             raise InvalidToken(Reason.TOO_LONG, f"token has {len(token)} bytes, JWT_MAX_TOKEN_BYTES={self._max_bytes}")
         header, payload, signature = jws.split(token)
@@ -81,10 +94,13 @@ class Verifier:
         keys = memory.good_headers.get(header) or self._candidates(header, memory.keys)
         _check_signature(keys, token[: -len(signature) - 1], signature)
         memory.note(header, keys)
+        return self._parsed(payload)
+
+    def _parsed(self, payload: bytes) -> Claims:
         try:
-            return self._policy.user(jws.parse(jws.decode(payload)), self._clock())
+            return jws.parse(jws.decode(payload))
         except InvalidToken as refusal:
-            refusal.issuer = self._issuer  # whose key it was; what the claims say of it need not be true
+            refusal.issuer = self._issuer
             raise
 
     def _candidates(self, header: bytes, keys: KeySet) -> Sequence[Key]:

@@ -48,6 +48,11 @@ class RedisSessions:
         latest = await self._run("open", keys, *times, session.sid, session.revoked_by, *parts)
         return None if latest is None else float(latest)
 
+    async def find(self, sid: str) -> Session | None:
+        """See `SessionStore.find`."""
+        fields = await self._io.redis("HGETALL", self._sessions + sid)
+        return _session(fields) if fields else None
+
     async def rotate(self, sid: str, generation: int, terms: Terms) -> tuple[Outcome, Session | None]:
         """See `SessionStore.rotate`."""
         keys = (self._sessions + sid, self._marks)
@@ -65,7 +70,9 @@ class RedisSessions:
 
     async def of(self, subject: str, now: float, idle: float) -> list[Session]:
         """See `SessionStore.of`."""
-        found = [_session(each) for each in await self._run("list", (self._index(subject),), self._sessions)]
+        found = [
+            _session(each) for each in await self._run("list", (self._index(subject), self._marks), self._sessions)
+        ]
         return sorted((s for s in found if not is_over(s, now, idle)), key=lambda s: -s.created)
 
     def _index(self, subject: str) -> str:

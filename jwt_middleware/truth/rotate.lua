@@ -27,7 +27,7 @@ if now >= tonumber(session.ends) or now - tonumber(session.used) >= tonumber(ARG
 end
 
 local behind = tonumber(session.generation) - tonumber(ARGV[1])
-if behind ~= 0 and (behind ~= 1 or now - tonumber(session.rotated) > tonumber(ARGV[3])) then
+if behind > 0 and (behind ~= 1 or now - tonumber(session.rotated) > tonumber(ARGV[3])) then
   redis.call('ZADD', KEYS[2], 'GT', string.format('%.0f', now + tonumber(ARGV[5])), items[1])
   return forget('reused')
 end

@@ -3,7 +3,8 @@
 Nothing here can be used as a token: a refresh token also needs a MAC, and its key is never in a store.
 Rotation is by generation: the store holds a number, each refresh raises it by one. The number before
 is good for a grace, so that parallel uses and lost answers harm nobody; any older one was stolen, or
-its owner's was: the session ends, with all its access tokens (RFC 9700 section 4.14.2).
+its owner's was: the session ends, with all its access tokens (RFC 9700 section 4.14.2). One from the
+future is ours, too, by its MAC: the store has lost what it confirmed, and goes on from there.
 """
 
 from __future__ import annotations
@@ -91,6 +92,13 @@ class SessionStore(Protocol):
 
         Raises:
             Unavailable: the store did not confirm.
+        """
+
+    async def find(self, sid: str) -> Session | None:
+        """Return a session as it is, whether or not it may go on; `None` if there is none.
+
+        Raises:
+            Unavailable: the store cannot answer.
         """
 
     async def rotate(self, sid: str, generation: int, terms: Terms) -> tuple[Outcome, Session | None]:

@@ -45,6 +45,10 @@ class SQLiteSessions:
 
         return await self._store.transact(change)
 
+    async def find(self, sid: str) -> Session | None:
+        """See `SessionStore.find`."""
+        return await self._store.transact(lambda connection: self._find(connection, sid))
+
     async def rotate(self, sid: str, generation: int, terms: Terms) -> tuple[Outcome, Session | None]:
         """See `SessionStore.rotate`."""
         return await self._store.transact(lambda connection: self._rotate(connection, sid, generation, terms))
@@ -90,7 +94,7 @@ class SQLiteSessions:
         def look(connection: sqlite3.Connection) -> list[Session]:
             query = f"{_OF} WHERE issuer = ? AND subject = ? ORDER BY created DESC LIMIT 1000"
             found = _sessions(connection, query, self._issuer, subject)
-            return [session for session in found if not is_over(session, now, idle)]
+            return [session for session in found if not is_over(session, now, idle) and _lives(connection, session)]
 
         return await self._store.transact(look)
 
@@ -104,17 +108,22 @@ class SQLiteSessions:
         connection.execute("DELETE FROM sessions WHERE issuer = ? AND sid = ?", (self._issuer, sid))
 
 
+def _lives(connection: sqlite3.Connection, session: Session) -> bool:
+    marks = marks_of(connection, json.loads(session.revoked_by))
+    return not any(revokes(mark, session.created) for mark in marks.values())
+
+
 def _judged(session: Session, generation: int, terms: Terms, marks: Mapping[str, float]) -> Outcome:
     if any(revokes(mark, session.created) for mark in marks.values()):
         return Outcome.REVOKED
     if is_over(session, terms.now, terms.idle):
         return Outcome.EXPIRED
     behind = session.generation - generation
-    if behind != 0 and (behind != 1 or terms.now - session.rotated > terms.grace):
+    if behind > 0 and (behind != 1 or terms.now - session.rotated > terms.grace):
         return Outcome.REUSED
     if not set(terms.scopes) <= set(session.scope.split()):
         return Outcome.TOO_MUCH
-    return Outcome.REPEATED if behind else Outcome.ROTATED
+    return Outcome.REPEATED if behind > 0 else Outcome.ROTATED
 
 
 def _sessions(connection: sqlite3.Connection, query: str, *values: str) -> Iterator[Session]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jwt_middleware.errors import Unavailable
 from jwt_middleware.token.refresh import RefreshTokens, is_refresh_token, new_sid
 
 KEY, OLDER = b"k" * 32, b"o" * 32
@@ -45,18 +46,24 @@ def test_older_keys_verify_and_never_make() -> None:
 
 
 def test_a_key_that_another_process_has_rotated_is_looked_for() -> None:
-    """Only when no key fits; and then once."""
-    keys, looked = [KEY], []
+    """Before any key is tried: one that was taken away in an emergency must not be of use once more."""
+    keys: list[bytes] = [KEY]
 
     def look() -> bool:
-        looked.append(keys.insert(0, OLDER))
+        keys[:] = [OLDER]
         return True
 
     worker = RefreshTokens(lambda: keys, look)
-    assert worker.read(RefreshTokens(lambda: (KEY,)).make(new_sid(), 1))
-    assert not looked
+    assert worker.read(RefreshTokens(lambda: (KEY,)).make(new_sid(), 1)) is None
     assert worker.read(RefreshTokens(lambda: (OLDER,)).make(new_sid(), 1))
-    assert len(looked) == 1
+    assert not worker.is_csrf("s", RefreshTokens(lambda: (KEY,)).csrf("s"))
+
+
+def test_without_any_key_nothing_can_be_decided() -> None:
+    """The file was taken away while we run: that is no fault of who comes with a token."""
+    worker = RefreshTokens(lambda: ())
+    with pytest.raises(Unavailable):
+        worker.read(tokens.make(new_sid(), 1))
 
 
 def test_one_changed_character_is_another_text() -> None:
