@@ -1136,6 +1136,26 @@ def test_sessions_lists_who_is_signed_in(run: Run, store: Path, monkeypatch: pyt
     assert (nobody.code, nobody.out) == (1, "")
 
 
+def test_a_refresh_token_ends_its_session(run: Run, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no jti, and it is not echoed."""
+    from tests.login.service import authenticate
+    from tests.worlds import WSGIWorld
+
+    complete(monkeypatch)
+    monkeypatch.setenv("JWT_AUTHENTICATE", f"{authenticate.__module__}:authenticate")
+    world = WSGIWorld()
+    body = b'{"username":"ada","password":"correct horse"}'
+    headers = [("Content-Type", "application/json")]
+    got = json.loads(world.request("/auth/token", method="POST", body=body, headers=headers).body)
+    inspected = run("token", "inspect", got["refresh_token"])
+    assert (inspected.code, "refresh token" in inspected.out) == (1, True)
+    result = run("revoke", "token", got["refresh_token"])
+    assert result == (0, "revoked the session of this refresh token\n", "")
+    assert world.request(token=got["access_token"]).error == "invalid_token"
+    forged = "rt1." + "A" * (len(got["refresh_token"]) - 4)
+    assert run("revoke", "token", forged).code == 1
+
+
 def test_sessions_needs_somebody_who_can_sign_in(run: Run, store: Path) -> None:
     """2, as for every other usage that cannot be."""
     store.touch()

@@ -11,6 +11,7 @@ from jwt_middleware.cli.env import core, revoker
 from jwt_middleware.cli.token import from_argument
 from jwt_middleware.errors import Unavailable, escaped
 from jwt_middleware.notices import revocable
+from jwt_middleware.token.refresh import is_refresh_token
 from jwt_middleware.truth.io import run
 
 
@@ -36,15 +37,24 @@ def _do(revocation: Coroutine[Any, Any, None], what: str) -> None:
 @revoke.command()
 @click.argument("token", metavar="TOKEN|JTI|-", callback=from_argument)
 def token(token: str) -> None:
-    """Revoke one token, given as the token itself or as its jti."""
+    """Revoke one access token, given as the token itself or as its jti; or end the session of a refresh token."""
     revoke = revoker()
-    if token.count(".") == 2:
+    if is_refresh_token(token):
+        _do(_ended(token), "the session of this refresh token")
+    elif token.count(".") == 2:
         jti, expires = revocable(core().verifier.verify(token.encode("ascii", "replace")))
         _do(revoke.revoke_token(jti, expires), f"token {escaped(jti)}")
     elif token.startswith("eyJ") or len(token) > 256:
         raise click.UsageError("this is a piece of a token: give all of it, or its jti")
     else:
         _do(revoke.revoke_token(token), f"token {escaped(token)}")
+
+
+async def _ended(token: str) -> None:
+    sessions = core().sessions
+    if sessions is None:
+        raise ValueError("nobody can sign in by these settings: is JWT_USERS_FILE or JWT_AUTHENTICATE missing?")
+    await sessions.end_of(token)
 
 
 @revoke.command()

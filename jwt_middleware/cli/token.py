@@ -14,6 +14,7 @@ from jwt_middleware import parsing
 from jwt_middleware.cli.env import core
 from jwt_middleware.errors import ConfigurationError, InvalidToken, escaped
 from jwt_middleware.token import jws
+from jwt_middleware.token.refresh import is_refresh_token
 from jwt_middleware.truth.io import run
 
 
@@ -81,6 +82,9 @@ def inspect(token: str) -> int:
 
     Whoever signed it: what is shown is not verified. The last line is our settings' verdict; the store is not asked.
     """
+    if is_refresh_token(token):
+        click.echo("this is a refresh token: its session and generation, and nothing else (see `revoke token`)")
+        return 1
     try:
         header, payload, _ = jws.split(token.encode("ascii", "replace"))
         click.echo(f"header  {_shown(header)}")

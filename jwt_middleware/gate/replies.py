@@ -29,7 +29,7 @@ _DESCRIPTIONS = {
     "invalid_target": "The audience is not one that may be asked for.",
     "invalid_scope": "The scope is more than may be granted.",
     "unsupported_grant_type": "The grant type is not password, refresh_token or client_credentials.",
-    "temporarily_unavailable": "The access token cannot be checked right now.",
+    "temporarily_unavailable": "This cannot be decided right now. Try again later.",
 }
 _EXPIRED = "The access token has expired."
 _INSECURE = "Access tokens are accepted over HTTPS only."

@@ -67,7 +67,8 @@ def problems(settings: Settings, keys: KeyRing) -> list[str]:
     try:
         parsing.rate(settings.login_attempts)
     except ValueError as problem:
-        found.append(f"JWT_LOGIN_ATTEMPTS {problem}")
+        needs = "JWT_LOGIN_ATTEMPTS" if "extra" not in str(problem) else "signing in"
+        found.append(f"{needs} {problem}")
     return found
 
 
