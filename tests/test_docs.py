@@ -115,7 +115,7 @@ def test_the_audit_hook_runs_as_printed(protect, tmp_path, monkeypatch):
     first, second = map(json.loads, (tmp_path / "audit.jsonl").read_text().splitlines())
     sys.modules.pop("audit").trail.close()
     assert first == {
-        "name": "request.refused", "time": 1_800_000_000.0, "status": 401, "error": "unauthorized", "reason": "missing",
+        "name": "request.refused", "time": 3_999_996_000.0, "status": 401, "error": "unauthorized", "reason": "missing",
         "detail": "no Authorization header", "method": "GET", "path": "/orders", "address": "127.0.0.1",
         "issuer": None, "subject": None, "token_id": None, "session_id": None,
     }  # fmt: skip
