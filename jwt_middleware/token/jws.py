@@ -65,8 +65,12 @@ def encode(data: bytes) -> bytes:
     return urlsafe_b64encode(data).rstrip(b"=")
 
 
-def parse(data: bytes) -> Claims:
+def parse(data: bytes, *, shallow: bool = False) -> Claims:
     """Read a JSON object in UTF-8, frozen as it is built: objects are `Claims`, arrays are tuples.
+
+    Args:
+        data: the text.
+        shallow: whether its brackets are known to be few, so that they need not be counted again.
 
     Raises:
         InvalidToken: not UTF-8, not an object, a member twice, NaN or Infinity, a lone surrogate,
@@ -75,17 +79,17 @@ def parse(data: bytes) -> Claims:
     try:
         text = data.decode().strip(" \t\r\n")
         found, end = _scan(text, 0)
-        if end == len(text) and type(found) is Claims and _is_sound(text, found):
+        if end == len(text) and type(found) is Claims and _is_sound(text, found, shallow):
             return found
     except (ValueError, RecursionError, StopIteration):
         pass
     raise InvalidToken(Reason.MALFORMED, "a part is not one JSON object, or not an unambiguous one")
 
 
-def _is_sound(text: str, found: Claims) -> bool:
+def _is_sound(text: str, found: Claims, shallow: bool) -> bool:
     if "\\" in text and _SURROGATE.search(text):
         json.dumps(found, ensure_ascii=False).encode()  # raises on a surrogate without its other half
-    return text.count("{") + text.count("[") <= MAX_DEPTH or _depth_is_bounded(found)
+    return shallow or text.count("{") + text.count("[") <= MAX_DEPTH or _depth_is_bounded(found)
 
 
 def _members(pairs: list[tuple[str, Any]]) -> Claims:
