@@ -26,11 +26,11 @@ class Keys:
     def __init__(self, algorithm: str) -> None:
         self.algorithm = algorithm
         if algorithm == "HS256":
-            self.private = self.text = SECRET
+            self.private = self.text = self.signing = SECRET
             self.prepared: Any = SECRET.encode()
             self.settings: dict[str, Any] = {"secret_key": SECRET}
             return
-        key = _generate(algorithm)
+        self.signing = key = _generate(algorithm)  # reading the PEM for each token would take longer than signing it
         self.private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         self.prepared = key.public_key()
         self.text = self.prepared.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -54,12 +54,12 @@ def issued(keys: Keys, count: int) -> list[str]:
 
 def keycloak(keys: Keys, count: int, kid: str = KID) -> list[str]:
     """Distinct tokens by the pattern of Keycloak's: some 800 bytes of claims, nested."""
-    return [jwt.encode(_common() | _KEYCLOAK, keys.private, keys.algorithm, {"kid": kid}) for _ in range(count)]
+    return [jwt.encode(_common() | _KEYCLOAK, keys.signing, keys.algorithm, {"kid": kid}) for _ in range(count)]
 
 
 def entra(keys: Keys, count: int) -> list[str]:
     """Distinct tokens by the pattern of Microsoft Entra's: some 800 bytes of claims, nearly flat."""
-    return [jwt.encode(_common() | _ENTRA, keys.private, keys.algorithm, {"kid": KID}) for _ in range(count)]
+    return [jwt.encode(_common() | _ENTRA, keys.signing, keys.algorithm, {"kid": KID}) for _ in range(count)]
 
 
 def _common() -> dict[str, Any]:
