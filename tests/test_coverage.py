@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FORWARDING = "tests/test_forwarding.py"
-BODIES = "tests/login/test_endpoints.py"
+BODIES, COOKIES = "tests/login/test_endpoints.py", "tests/login/test_cookies.py"
 ROOMS = {
     "token": ("jwt_middleware/token/*", ["tests/token"]),
     "gate": (
@@ -27,11 +27,12 @@ ROOMS = {
             "tests/test_jwks.py",
             "tests/login/test_cookies.py",
             "tests/login/test_endpoints.py",
+            "tests/login/test_accounts.py",
             FORWARDING,
         ],
     ),
-    "asgi": ("jwt_middleware/asgi.py", ["tests/test_asgi.py", "tests/test_adapters.py", FORWARDING, BODIES]),
-    "wsgi": ("jwt_middleware/wsgi.py", ["tests/test_wsgi.py", "tests/test_adapters.py", FORWARDING, BODIES]),
+    "asgi": ("jwt_middleware/asgi.py", ["tests/test_asgi.py", "tests/test_adapters.py", FORWARDING, BODIES, COOKIES]),
+    "wsgi": ("jwt_middleware/wsgi.py", ["tests/test_wsgi.py", "tests/test_adapters.py", FORWARDING, BODIES, COOKIES]),
 }
 
 

@@ -105,8 +105,6 @@ class Replies:
         return (("WWW-Authenticate", self._challenge),) if refusal.status == 401 else ()
 
     def _cors(self, origin: str | None) -> Headers:
-        if not self._origins:
-            return ()
         vary = (("Vary", "Origin"),)
         if origin not in self._origins:
             return vary

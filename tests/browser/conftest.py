@@ -87,7 +87,7 @@ class Service:
             JWT_APP=f"tests.browser.apps:{app}", JWT_AUTHENTICATE="tests.browser.apps:authenticate",
             JWT_TOKEN_LOCATION="cookies", JWT_COOKIE_SAMESITE=same_site, JWT_STORE_URL=f"sqlite:///{folder}/store.db",
             JWT_ISSUER="https://shop.example", JWT_AUDIENCE="https://api.shop.example", JWT_EXEMPT_PATHS="/",
-            JWT_STORE_TIMEOUT="5",
+            JWT_STORE_TIMEOUT="5", JWT_LOGIN_ATTEMPTS="10000/minute",
         )  # fmt: skip
         self.process.serve(f"jwt_middleware.{world}:app", env, "/")
         self.url = f"http://localhost:{self.process.port}"

@@ -98,6 +98,7 @@ def test_a_csrf_token_is_for_one_session(session: str) -> None:
     assert tokens.is_csrf(session, tokens.csrf(session))
     assert not tokens.is_csrf(session + "z", tokens.csrf(session))
     assert not tokens.is_csrf(session, tokens.csrf(session)[:-1])
+    assert not tokens.is_csrf(session, "!" * len(tokens.csrf(session)))
 
 
 def test_names_of_sessions_are_random() -> None:
