@@ -123,11 +123,16 @@ class Authenticator:
         return self._by_present_keys(self.verifier.signed, token)
 
     def _by_present_keys(self, judge: Callable[[bytes], T], token: bytes) -> T:
+        ring = self.keychain.current
         try:
             return judge(token)
         except InvalidToken as refusal:
-            # Another process may have made the key and the token since we last looked.
-            if refusal.reason not in _OF_ANOTHER_KEY or not self.keychain.refresh(at_once=True):
+            if refusal.reason not in _OF_ANOTHER_KEY:
+                raise
+            # Another process may have made the key and the token since we last looked; another thread may have
+            # looked since we judged, and then there is nothing new for us to find.
+            self.keychain.refresh(at_once=True)
+            if self.keychain.current is ring:
                 raise
         return judge(token)
 

@@ -128,3 +128,22 @@ def test_a_new_key_evicts_nobody(world: World, folder: Path, ticks: Ticks) -> No
     ticks.now += 2
     assert world.request(token=of("c", "ES384")).status == 200
     assert len(world.auth.core.authenticator.cache) == 2
+
+
+def test_a_key_that_another_thread_has_just_found_is_enough(
+    world: World, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took the new ring between our verdict by the old one and our look, which then finds nothing new."""
+    core = world.auth.core
+    judge = core.verifier.verify
+
+    def overtaken(text: bytes) -> User:
+        try:
+            return judge(text)
+        except InvalidToken:
+            core.keychain.refresh(at_once=True)  # the other thread
+            raise
+
+    monkeypatch.setattr(core.verifier, "verify", overtaken)
+    (folder / "c.pem").write_text(private_pem("ES384"))
+    assert world.request(token=of("c", "ES384")).status == 200
