@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jwt_middleware import target
 from jwt_middleware.errors import ConfigurationError
 from jwt_middleware.gate import forwarding, rulebook
 from jwt_middleware.gate.admission import Gate, Service
@@ -32,7 +31,8 @@ from jwt_middleware.token.refresh import RefreshTokens
 from jwt_middleware.token.signer import Signer
 from jwt_middleware.token.sources import KeyRing
 from jwt_middleware.token.verifier import Verifier
-from jwt_middleware.truth.io import IO
+from jwt_middleware.truth import stores
+from jwt_middleware.truth.io import MakeIO
 from jwt_middleware.truth.revocation import Revocation
 from jwt_middleware.truth.store import Store
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 PUBLIC_SOURCES = frozenset({"public_key", "private_key", "keys_dir", "jwks_file"})
 Clock = Callable[[], float]
-MakeIO = Callable[[str | None, float], IO]
 
 
 class Core:
@@ -66,7 +65,7 @@ class Core:
         keys = sources.load(settings, problems)
         public = not PUBLIC_SOURCES.isdisjoint(loaded.origins) and not keys.verifying.symmetric
         problems += policy.problems(settings, has_public_keys=public)
-        problems += _store_problems(settings)
+        problems += stores.problems(settings)
         problems += forwarding.problems(settings)
         rules = rulebook.load(settings, problems)
         services = _scrape(settings, problems)
@@ -76,7 +75,7 @@ class Core:
         if problems:
             raise ConfigurationError(problems)
         self.keychain = Keychain(settings, keys)
-        store = _store(settings, make_io, clock)
+        store = stores.named(settings, make_io, clock)
         self.revocation = _revocation(settings, store, clock, signs=keys.signing is not None)
         claims = ClaimsPolicy(settings, revocable=self.revocation is not None)
         self.verifier = Verifier(self.keychain, claims, settings, clock)
@@ -141,39 +140,11 @@ def _published(settings: Settings, keychain: Keychain) -> list[Service]:
     return [PublishedKeys(settings.jwks_path, keychain)] if ours else []
 
 
-def _store_problems(settings: Settings) -> list[str]:
-    url = settings.store_url
-    if url is None:
-        wanted = {
-            "JWT_REVOCATION=direct": settings.revocation == "direct",
-            "JWT_FAILED_ATTEMPTS": settings.failed_attempts,
-        }
-        return [f"{name} needs JWT_STORE_URL" for name, is_set in wanted.items() if is_set]
-    if url.startswith("sqlite:"):
-        return _sqlite_problems(url)
-    if url.startswith(("redis:", "rediss:", "unix:")):
-        from jwt_middleware.truth.redis import problem_with
-
-        problem = problem_with(url)
-        return [problem] if problem else []
-    return ["JWT_STORE_URL must begin with sqlite:///, redis://, rediss:// or unix://"]
-
-
-def _sqlite_problems(url: str) -> list[str]:
-    from jwt_middleware.truth.sqlite import path_of
-
-    try:
-        path_of(url)
-    except ValueError as error:
-        return [str(error)]
-    return []
-
-
 def _revocation(settings: Settings, store: Store | None, clock: Clock, *, signs: bool) -> Revocation | None:
     if store is None or settings.revocation == "off":
         return None
     ahead = 0 if signs else settings.leeway
-    return Revocation(store, settings.issuer, _horizon(settings), clock, ahead)
+    return Revocation(store, settings.issuer, stores.horizon(settings), clock, ahead)
 
 
 def _limit(rate: Any, kind: str, store: Store | None) -> RateLimit | None:
@@ -189,25 +160,6 @@ def _service(settings: Settings) -> str:
     return "\n".join((settings.issuer or "-", *settings.audience[:1]))
 
 
-def _horizon(settings: Settings) -> float | None:
-    """How long what was revoked must stay so: a session outlives its tokens, and could make new ones."""
-    return None if settings.max_lifetime is None else max(settings.max_lifetime, settings.session_expires)
-
-
-def _store(settings: Settings, make_io: MakeIO, clock: Clock) -> Store | None:
-    url = settings.store_url
-    if url is None:
-        return None
-    if url.startswith("sqlite:"):
-        from jwt_middleware.truth.sqlite import SQLiteStore, path_of
-
-        io = make_io(None, settings.store_timeout)
-        return SQLiteStore(io, path_of(url), settings.store_timeout, _horizon(settings), clock)
-    from jwt_middleware.truth.redis import RedisStore
-
-    return RedisStore(make_io(url, settings.store_timeout), settings.store_prefix, _horizon(settings))
-
-
 def _user_check(settings: Settings, make_io: MakeIO) -> UserCheck | None:
     given = settings.check_user
     if given is None:
@@ -217,12 +169,7 @@ def _user_check(settings: Settings, make_io: MakeIO) -> UserCheck | None:
 
 def _event_hook(settings: Settings, clock: Clock) -> EventHook | None:
     given = settings.on_event
-    return None if given is None else EventHook(_finder(given), clock)
-
-
-def _finder(given: Any) -> Callable[[], Any]:
-    """Return what finds the function that a setting gave, or named."""
-    return (lambda: given) if callable(given) else (lambda: target.attribute(given))
+    return None if given is None else EventHook(given, clock)
 
 
 def _scrape(settings: Settings, problems: list[str]) -> list[Service]:

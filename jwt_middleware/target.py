@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+from collections.abc import Callable
 from functools import reduce
 from typing import Any, NoReturn
 
@@ -39,6 +40,16 @@ def attribute(target: str) -> Any:
         return reduce(getattr, name.split("."), found)
     except AttributeError:
         raise ConfigurationError([f"JWT_APP: module {module} has no {name}"]) from None
+
+
+def function(given: Callable[..., Any] | str) -> Callable[..., Any]:
+    """Return the function that a setting gave, or named as `package.module:function`.
+
+    Raises:
+        ConfigurationError: as `attribute`.
+    """
+    found: Callable[..., Any] = given if callable(given) else attribute(given)
+    return found
 
 
 _OTHER = {"asgi": "wsgi", "wsgi": "asgi"}

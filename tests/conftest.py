@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from jwt_middleware.token import keychain
 from tests.worlds import SECRET, WORLDS, Clock, World
 
 
@@ -32,6 +33,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def clock() -> Clock:
     """A clock that stands still."""
     return Clock()
+
+
+@pytest.fixture
+def ticks(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The monotonic clock by which the key ring looks at its files: the test decides when a second has passed."""
+    made = Clock(1000.0)
+    monkeypatch.setattr(keychain, "monotonic", made)
+    return made
 
 
 @pytest.fixture(params=WORLDS, ids=lambda world: world.name)

@@ -47,13 +47,9 @@ class AppFunction:
         return Unavailable(f"{self._setting} {what}", self._reason)
 
     async def _ask(self, arguments: tuple[Any, ...]) -> Any:
-        function = self._function = self._function or self._find()
+        function = self._function = self._function or target.function(self._given)
         if inspect.iscoroutinefunction(function):
             if not self._io.suspends:
                 raise self.failure("is async: under WSGI it must be a plain function")
             return await function(*arguments)
         return await self._io.offload(lambda: function(*arguments))
-
-    def _find(self) -> Callable[..., Any]:
-        found: Callable[..., Any] = self._given if callable(self._given) else target.attribute(self._given)
-        return found

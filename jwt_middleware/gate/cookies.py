@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from jwt_middleware.errors import Forgery, InvalidRequest, Reason, shown
 from jwt_middleware.gate.replies import Headers
 from jwt_middleware.gate.request import Request
+from jwt_middleware.gate.transport import is_loopback_host
 from jwt_middleware.settings import Settings
 from jwt_middleware.token.refresh import RefreshTokens
 from jwt_middleware.user import User
@@ -21,7 +22,6 @@ CSRF_HEADER = "x-csrf-token"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _PLAIN_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _BETWEEN = re.compile("[;,]")
-_LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?")
 
 
 class Cookies:
@@ -76,9 +76,10 @@ class Cookies:
         Raises:
             Forgery: it may not have.
         """
-        if request.is_handshake or request.method not in _READING:
-            self.check_page(request)
-        if not request.is_handshake and request.method not in _READING:
+        if not request.is_handshake and request.method in _READING:
+            return
+        self.check_page(request)
+        if not request.is_handshake:
             self.check_csrf(request, user.session_id or user.token_id)
 
     def check_csrf(self, request: Request, session: str | None) -> None:
@@ -99,7 +100,7 @@ class Cookies:
             InvalidRequest: JWT_COOKIE_SECURE is off, and this is another.
         """
         hosts = request.fields("host")
-        if not self._secure and not (len(hosts) == 1 and _LOOPBACK.fullmatch(hosts[0])):
+        if not self._secure and not (len(hosts) == 1 and is_loopback_host(hosts[0])):
             detail = "JWT_COOKIE_SECURE=false is for localhost alone: tokens would cross the network in the clear"
             raise InvalidRequest(Reason.INSECURE_TRANSPORT, detail)
 
@@ -147,4 +148,4 @@ class Cookies:
         scheme, separator, host = origin.partition("://")
         if len(hosts) != 1 or not separator or host.lower() != hosts[0].lower():
             return False
-        return scheme == "https" or (scheme == "http" and _LOOPBACK.fullmatch(host) is not None)
+        return scheme == "https" or (scheme == "http" and is_loopback_host(host))

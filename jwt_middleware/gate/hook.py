@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from time import monotonic
 
+from jwt_middleware import target
 from jwt_middleware.events import Event
 
 _logger = logging.getLogger("jwt_middleware")
@@ -24,20 +25,21 @@ class EventHook:
     """Tells the app's function of events.
 
     Args:
-        find: returns the function; called at first use, since the app's module may still be loading before.
+        given: the function, or `package.module:function`; looked up at first use, since the app's module may still
+            be loading before.
         clock: seconds since the epoch, for whoever makes an event.
     """
 
-    def __init__(self, find: Callable[[], Hook], clock: Callable[[], float]) -> None:
+    def __init__(self, given: Hook | str, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self._find = find
+        self._given = given
         self._hook: Hook | None = None
         self._said: dict[str, float] = {}
 
     def tell(self, event: Event) -> None:
         """Call the function. What it raises is logged, by its type alone, once per minute and type."""
         try:
-            self._hook = self._hook or self._find()
+            self._hook = self._hook or target.function(self._given)
             result = self._hook(event)
         except Exception as error:  # noqa: BLE001 - of whatever kind: the answer stands
             what = "raised" if self._hook is not None else "cannot be found:"

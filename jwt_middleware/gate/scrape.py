@@ -8,8 +8,6 @@ cannot be told from a local client, so `JWT_TRUSTED_PROXIES` must name it, or th
 from __future__ import annotations
 
 import ipaddress
-import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,15 +15,14 @@ from jwt_middleware.errors import NoCredential, Reason, escaped
 from jwt_middleware.gate.admission import Gate
 from jwt_middleware.gate.demands import Demand
 from jwt_middleware.gate.metrics import exposition
-from jwt_middleware.gate.replies import Reply
+from jwt_middleware.gate.replies import Reply, in_json
 from jwt_middleware.gate.request import Request
-from jwt_middleware.gate.transport import address_of
+from jwt_middleware.gate.transport import address_of, is_loopback_host
 
 _SETTING = "JWT_METRICS_PATH"
 _SCOPE = Demand(_SETTING, scopes=("metrics",), asked=("metrics",))
 _METHODS = ("GET", "HEAD")
 _LOOPBACK = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "::1", "::ffff:127.0.0.0/104")))
-_LOOPBACK_HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 
 # What a client that speaks for itself never sends: a word of who is behind it, or a credential that is not ours.
 _OF_ANOTHER = (
@@ -73,7 +70,9 @@ class Scrape:
             raise NoCredential(Reason.MISSING, detail)
         if request.method not in _METHODS:
             return _NOT_ALLOWED
-        return _reply(200, *exposition(gate.metrics, request.values("accept")))
+        content_type, body = exposition(gate.metrics, request.values("accept"))
+        headers = (("Content-Type", content_type), ("Content-Length", str(len(body))), ("Cache-Control", "no-store"))
+        return Reply(200, headers, body)
 
     def _doubt(self, request: Request) -> str | None:
         """Return why a request may not be from this machine, `None` if it is."""
@@ -85,7 +84,7 @@ class Scrape:
         if (found := next((name for name in _OF_ANOTHER if request.values(name)), None)) is not None:
             return f"it has the header {found}"
         hosts = request.values("host")  # a page can make a browser connect here, by a name of the page's own
-        if len(hosts) != 1 or not _LOOPBACK_HOST.fullmatch(hosts[0]):
+        if len(hosts) != 1 or not is_loopback_host(hosts[0].lower()):
             return f"its Host is {escaped(', '.join(hosts)) or 'missing'}, not localhost"
         return None
 
@@ -94,14 +93,8 @@ def _is_here(network: Any) -> bool:
     return any(network.version == here.version and network.overlaps(here) for here in _LOOPBACK)
 
 
-def _reply(status: int, content_type: str, body: bytes, *more: tuple[str, str]) -> Reply:
-    headers = (("Content-Type", content_type), ("Content-Length", str(len(body))), ("Cache-Control", "no-store"))
-    return Reply(status, (*headers, *more), body)
-
-
-_NOT_ALLOWED = _reply(
+_NOT_ALLOWED = in_json(
     405,
-    "application/json",
-    json.dumps({"error": "method_not_allowed", "error_description": "Metrics can only be read."}).encode(),
-    ("Allow", ", ".join(_METHODS)),
+    {"error": "method_not_allowed", "error_description": "Metrics can only be read."},
+    (("Cache-Control", "no-store"), ("Allow", ", ".join(_METHODS))),
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 _SECURE = frozenset({"https", "wss"})
 _WITH_PORT = re.compile(r"\[([^]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5}", re.ASCII)  # [::1]:80, [::1], 192.0.2.1:80
+_LOOPBACK_HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -57,6 +58,11 @@ class Transport:
             return self._unix
         address = address_of(peer)
         return address is not None and any(address in network for network in self._networks)
+
+
+def is_loopback_host(host: str) -> bool:
+    """Tell whether a `Host`, in lower case, names this machine to itself."""
+    return _LOOPBACK_HOST.fullmatch(host) is not None
 
 
 def group(client: str) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from jwt_middleware.login.files import sync_folder
+
 if sys.platform != "win32":
     import fcntl
 
@@ -58,17 +60,17 @@ class Drawer:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(self.folder / name)
-        self._settle()
+        sync_folder(self.folder)
 
     def rename(self, name: str, other: str) -> None:
         """Give a file another name, at one stroke."""
         (self.folder / name).replace(self.folder / other)
-        self._settle()
+        sync_folder(self.folder)
 
     def remove(self, name: str) -> None:
         """Remove a file."""
         (self.folder / name).unlink()
-        self._settle()
+        sync_folder(self.folder)
 
     def touch(self, name: str) -> None:
         """Write down that something happened to a file now."""
@@ -79,12 +81,3 @@ class Drawer:
         if sys.platform != "win32" and os.geteuid() == 0:
             owner = self.folder.stat()
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
-
-    def _settle(self) -> None:
-        """Have the names on the disk, too."""
-        if sys.platform != "win32":
-            held = os.open(self.folder, os.O_RDONLY)
-            try:
-                os.fsync(held)
-            finally:
-                os.close(held)

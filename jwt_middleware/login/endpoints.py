@@ -182,8 +182,8 @@ class Endpoints:
             self._cookies.check_page(request)  # SameSite may have held the cookies back that our answer clears
         form = await forms.read(request)
         token = form.get("refresh_token") or self._from_cookie(request)
-        if token and self._sessions.tokens.read(token) is not None:
-            await self._sessions.end_of(token)
+        if token and (named := self._sessions.tokens.read(token)) is not None:
+            await self._sessions.end(named[0])
         else:
             await self._end_by_access_token(request, gate)
         return _NO_CONTENT.with_headers(self._cleared(request))

@@ -8,6 +8,7 @@ of its own, and can be had by those alone who may change the file.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -99,7 +100,7 @@ def _replace(path: Path, content: bytes, like: os.stat_result) -> None:
             with suppress(OSError):
                 fresh.unlink()
             raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _dress(descriptor: int, like: os.stat_result) -> None:
@@ -110,7 +111,10 @@ def _dress(descriptor: int, like: os.stat_result) -> None:
     os.fchmod(descriptor, like.st_mode & 0o777)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, too; Windows cannot be asked to."""
+    if sys.platform == "win32":  # pragma: no cover
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 
 from jwt_middleware.gate.admission import Gate
-from jwt_middleware.gate.replies import Reply
+from jwt_middleware.gate.replies import Reply, in_json
 from jwt_middleware.gate.request import Request
 from jwt_middleware.login.keyring import jwks
 from jwt_middleware.token.keychain import Keychain
@@ -66,13 +66,8 @@ class Edition:
         self.unchanged = Reply(304, common, b"")
 
 
-def _refusal() -> Reply:
-    body = json.dumps({"error": "invalid_request", "error_description": "The public keys can only be read."}).encode()
-    headers = (
-        ("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Allow", "GET, HEAD"),
-        ("Cache-Control", "no-store"), _ANYBODY,
-    )  # fmt: skip
-    return Reply(405, headers, body)
-
-
-_NOT_ALLOWED = _refusal()
+_NOT_ALLOWED = in_json(
+    405,
+    {"error": "invalid_request", "error_description": "The public keys can only be read."},
+    (("Allow", "GET, HEAD"), ("Cache-Control", "no-store"), _ANYBODY),
+)

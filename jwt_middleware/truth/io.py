@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+MakeIO = Callable[[str | None, float], "IO"]  # from the URL of a Redis, if any, and the time-out in seconds
 
 
 class IO(Protocol):

@@ -87,11 +87,11 @@ class RedisStore:
         """
         await self._io.redis("SET", self._counts + name, "", "PX", 1)  # DEL would be one more right to give
 
-    def sessions(self, issuer: str) -> SessionStore:
-        """Return the keeper of an issuer's sessions, in the same place."""
+    def sessions(self, service: str) -> SessionStore:
+        """Return the keeper of a service's sessions, in the same place."""
         from jwt_middleware.truth.redis_sessions import RedisSessions
 
-        return RedisSessions(self._io, self._prefix, issuer)
+        return RedisSessions(self._io, self._prefix, service)
 
 
 def _score(mark: float) -> str:

@@ -30,14 +30,14 @@ class RedisSessions:
     Params:
         io: the port, made with the server's URL.
         prefix: what every key begins with, as a hash tag.
-        issuer: the configured issuer's name: sessions of two issuers on one server are apart.
+        service: whose sessions they are: those of two services on one server are apart.
     """
 
-    def __init__(self, io: IO, prefix: str, issuer: str) -> None:
+    def __init__(self, io: IO, prefix: str, service: str) -> None:
         self._io = io
         self._marks = f"{{{prefix}}}:revoked"
-        self._sessions = f"{{{prefix}}}:session:{_digest(issuer)}:"
-        self._subjects = f"{{{prefix}}}:sessions:{_digest(issuer)}:"
+        self._sessions = f"{{{prefix}}}:session:{_digest(service)}:"
+        self._subjects = f"{{{prefix}}}:sessions:{_digest(service)}:"
 
     async def open(self, session: Session, idle: float) -> float | None:
         """See `SessionStore.open`."""

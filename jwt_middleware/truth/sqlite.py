@@ -38,12 +38,12 @@ SCHEMA = (
     current INTEGER NOT NULL, expires REAL NOT NULL) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS counts_by_expiry ON counts (expires)",
     """CREATE TABLE IF NOT EXISTS sessions (
-        issuer TEXT, sid TEXT, subject TEXT NOT NULL, client_id TEXT NOT NULL, scope TEXT NOT NULL,
+        service TEXT, sid TEXT, subject TEXT NOT NULL, client_id TEXT NOT NULL, scope TEXT NOT NULL,
         claims TEXT NOT NULL, label TEXT NOT NULL, address TEXT NOT NULL, revoked_by TEXT NOT NULL,
         created REAL NOT NULL, used REAL NOT NULL, ends REAL NOT NULL,
-        generation INTEGER NOT NULL, rotated REAL NOT NULL, PRIMARY KEY (issuer, sid)
+        generation INTEGER NOT NULL, rotated REAL NOT NULL, PRIMARY KEY (service, sid)
     ) WITHOUT ROWID""",
-    "CREATE INDEX IF NOT EXISTS sessions_by_subject ON sessions (issuer, subject)",
+    "CREATE INDEX IF NOT EXISTS sessions_by_subject ON sessions (service, subject)",
     "CREATE INDEX IF NOT EXISTS sessions_by_end ON sessions (ends)",
 )
 WRITE = """INSERT INTO marks VALUES (?, ?)
@@ -127,11 +127,11 @@ class SQLiteStore:
 
         return await self._io.offload(lambda: self._patiently(whole))
 
-    def sessions(self, issuer: str) -> SessionStore:
-        """Return the keeper of an issuer's sessions, in the same place."""
+    def sessions(self, service: str) -> SessionStore:
+        """Return the keeper of a service's sessions, in the same place."""
         from jwt_middleware.truth.sqlite_sessions import SQLiteSessions
 
-        return SQLiteSessions(self, issuer)
+        return SQLiteSessions(self, service)
 
     async def count(self, name: str, seconds: int, limit: int, amount: int = 1) -> Window:
         """Count `amount` more under a name, unless that makes more than `limit`; by this machine's clock.

@@ -14,7 +14,7 @@ from jwt_middleware.truth.store import ended, revokes
 
 _COLUMNS = tuple(field.name for field in fields(Session))
 _OF = f"SELECT {', '.join(_COLUMNS)} FROM sessions"  # noqa: S608 - our own names
-_KEEP = f"INSERT OR REPLACE INTO sessions (issuer, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"  # noqa: S608
+_KEEP = f"INSERT OR REPLACE INTO sessions (service, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"  # noqa: S608
 
 
 class SQLiteSessions:
@@ -22,12 +22,12 @@ class SQLiteSessions:
 
     Params:
         store: what holds the file.
-        issuer: the configured issuer's name: sessions of two issuers in one file are apart.
+        service: whose sessions they are: those of two services in one file are apart.
     """
 
-    def __init__(self, store: SQLiteStore, issuer: str) -> None:
+    def __init__(self, store: SQLiteStore, service: str) -> None:
         self._store = store
-        self._issuer = issuer
+        self._service = service
 
     async def open(self, session: Session, idle: float) -> float | None:
         """See `SessionStore.open`."""
@@ -84,7 +84,7 @@ class SQLiteSessions:
 
         def change(connection: sqlite3.Connection) -> None:
             keep(connection, {item: mark})
-            connection.execute("DELETE FROM sessions WHERE issuer = ? AND subject = ?", (self._issuer, subject))
+            connection.execute("DELETE FROM sessions WHERE service = ? AND subject = ?", (self._service, subject))
 
         await self._store.transact(change)
 
@@ -92,20 +92,20 @@ class SQLiteSessions:
         """See `SessionStore.of`."""
 
         def look(connection: sqlite3.Connection) -> list[Session]:
-            query = f"{_OF} WHERE issuer = ? AND subject = ? ORDER BY created DESC LIMIT 1000"
-            found = _sessions(connection, query, self._issuer, subject)
+            query = f"{_OF} WHERE service = ? AND subject = ? ORDER BY created DESC LIMIT 1000"
+            found = _sessions(connection, query, self._service, subject)
             return [session for session in found if not is_over(session, now, idle) and _lives(connection, session)]
 
         return await self._store.transact(look)
 
     def _find(self, connection: sqlite3.Connection, sid: str) -> Session | None:
-        return next(_sessions(connection, f"{_OF} WHERE issuer = ? AND sid = ?", self._issuer, sid), None)
+        return next(_sessions(connection, f"{_OF} WHERE service = ? AND sid = ?", self._service, sid), None)
 
     def _keep(self, connection: sqlite3.Connection, session: Session) -> None:
-        connection.execute(_KEEP, (self._issuer, *astuple(session)))
+        connection.execute(_KEEP, (self._service, *astuple(session)))
 
     def _forget(self, connection: sqlite3.Connection, sid: str) -> None:
-        connection.execute("DELETE FROM sessions WHERE issuer = ? AND sid = ?", (self._issuer, sid))
+        connection.execute("DELETE FROM sessions WHERE service = ? AND sid = ?", (self._service, sid))
 
 
 def _lives(connection: sqlite3.Connection, session: Session) -> bool:

@@ -75,8 +75,8 @@ class Store(Protocol):
             Unavailable: the store did not confirm. Forgetting again is harmless.
         """
 
-    def sessions(self, issuer: str) -> SessionStore:
-        """Return the keeper of an issuer's sessions, in the same place."""
+    def sessions(self, service: str) -> SessionStore:
+        """Return the keeper of a service's sessions, in the same place."""
 
 
 def ended(until: float) -> float:

@@ -9,27 +9,10 @@ from typing import Any
 import pytest
 
 from jwt_middleware import InvalidToken, Reason, User
-from jwt_middleware.token import keychain
 from tests.token.forge import private, private_pem, public_pem, token
-from tests.worlds import World
+from tests.worlds import Clock, World
 
 Protect = Callable[..., World]
-
-
-class Ticks:
-    """A monotonic clock that the test moves."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def ticks(monkeypatch: pytest.MonkeyPatch) -> Ticks:
-    made = Ticks()
-    monkeypatch.setattr(keychain, "monotonic", made)
-    return made
 
 
 @pytest.fixture
@@ -43,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def world(protect: Protect, folder: Path, ticks: Ticks) -> World:
+def world(protect: Protect, folder: Path, ticks: Clock) -> World:
     return protect(keys_dir=folder, allow_any_audience=True)
 
 
@@ -51,7 +34,7 @@ def of(kid: str, kind: str) -> str:
     return token(key=private(kind), alg=kind, header={"kid": kid})
 
 
-def test_a_key_that_is_gone_takes_its_remembered_tokens_with_it(world: World, folder: Path, ticks: Ticks) -> None:
+def test_a_key_that_is_gone_takes_its_remembered_tokens_with_it(world: World, folder: Path, ticks: Clock) -> None:
     """As soon as anything but memory is asked; a worker that needs only memory has the next test's bound."""
     old = of("a", "ES256")
     assert world.request(token=old).status == 200
@@ -62,7 +45,7 @@ def test_a_key_that_is_gone_takes_its_remembered_tokens_with_it(world: World, fo
     assert world.request(token=old).error == "invalid_token"
 
 
-def test_remembered_tokens_end_on_their_own(world: World, folder: Path, ticks: Ticks, clock: Any) -> None:
+def test_remembered_tokens_end_on_their_own(world: World, folder: Path, ticks: Clock, clock: Any) -> None:
     """The bound: JWT_CACHE_SECONDS, and a second in which nobody looks."""
     old = of("a", "ES256")
     assert world.request(token=old).status == 200
@@ -72,7 +55,7 @@ def test_remembered_tokens_end_on_their_own(world: World, folder: Path, ticks: T
     assert world.request(token=old).error == "invalid_token"
 
 
-def test_with_a_store_the_next_request_notices(protect: Protect, folder: Path, ticks: Ticks, tmp_path: Path) -> None:
+def test_with_a_store_the_next_request_notices(protect: Protect, folder: Path, ticks: Clock, tmp_path: Path) -> None:
     """Where each request asks the store, each looks at the keys on the way, once a second."""
     url = f"sqlite:///{tmp_path}/store.db"
     world = protect(keys_dir=folder, allow_any_audience=True, store_url=url)
@@ -85,7 +68,7 @@ def test_with_a_store_the_next_request_notices(protect: Protect, folder: Path, t
 
 
 def test_a_key_that_goes_during_a_verification_is_not_remembered(
-    world: World, folder: Path, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+    world: World, folder: Path, ticks: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The signature was checked by a key that another thread then saw go: the token passes once, and is not kept."""
     core = world.auth.core
@@ -120,7 +103,7 @@ def test_an_unknown_key_stays_unknown(world: World) -> None:
     assert caught.value.reason is Reason.UNKNOWN_KEY
 
 
-def test_a_new_key_evicts_nobody(world: World, folder: Path, ticks: Ticks) -> None:
+def test_a_new_key_evicts_nobody(world: World, folder: Path, ticks: Clock) -> None:
     """What was verified by a key that is still there is still remembered."""
     known = of("b", "EdDSA")
     assert world.request(token=known).status == 200

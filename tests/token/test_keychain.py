@@ -12,31 +12,12 @@ from typing import Any
 import pytest
 
 from jwt_middleware import ConfigurationError, InvalidToken, Reason, Unavailable
-from jwt_middleware.token import keychain as module
 from jwt_middleware.token import sources
 from jwt_middleware.wsgi import JWTAuth
 from tests.token.forge import AUDIENCE, jwk, jwks_file, private, private_pem, public_pem, token
 from tests.worlds import SECRET, Clock
 
 Later = Callable[..., None]
-
-
-class Ticks:
-    """A monotonic clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def ticks(monkeypatch: pytest.MonkeyPatch) -> Ticks:
-    """Let the test decide when a second has passed."""
-    made = Ticks()
-    monkeypatch.setattr(module, "monotonic", made)
-    return made
 
 
 @pytest.fixture
@@ -49,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def auth(folder: Path, ticks: Ticks) -> JWTAuth:
+def auth(folder: Path, ticks: Clock) -> JWTAuth:
     """The folder's settings as an object."""
     return JWTAuth(keys_dir=folder, allow_any_audience=True, clock=Clock())
 
@@ -72,7 +53,7 @@ def signed(kid: str, kind: str) -> str:
 # --- following -------------------------------------------------------------------------------------------------------
 
 
-def test_the_files_are_looked_at_once_a_second(auth: JWTAuth, folder: Path, ticks: Ticks) -> None:
+def test_the_files_are_looked_at_once_a_second(auth: JWTAuth, folder: Path, ticks: Clock) -> None:
     """Within a second nothing is looked at, whoever asks; then the next one who asks takes the new ring."""
     (folder / "b.next.pem").write_text(private_pem("EdDSA"))
     ticks.now += 0.9
@@ -85,7 +66,7 @@ def test_the_files_are_looked_at_once_a_second(auth: JWTAuth, folder: Path, tick
     assert not auth.core.keychain.refresh(), "nothing has changed since"
 
 
-def test_a_rotation_from_beginning_to_end(auth: JWTAuth, folder: Path, ticks: Ticks) -> None:
+def test_a_rotation_from_beginning_to_end(auth: JWTAuth, folder: Path, ticks: Clock) -> None:
     """Published, signing, retired: tokens follow the key that signs, and end with it."""
     first = auth.issue("42")
     (folder / "b.next.pem").write_text(private_pem("EdDSA"))
@@ -120,7 +101,7 @@ def test_an_unknown_key_is_looked_for_at_once(auth: JWTAuth, folder: Path) -> No
 
 
 def test_strangers_cannot_make_us_read_the_folder(
-    auth: JWTAuth, folder: Path, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+    auth: JWTAuth, folder: Path, ticks: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Unknown keys can be named by anybody: while the folder is at rest, two system calls answer; a new key is seen."""
     later = time.time_ns() + 10**10
@@ -140,7 +121,7 @@ def test_strangers_cannot_make_us_read_the_folder(
 
 
 def test_a_change_too_young_to_be_told_from_the_next_is_looked_at(
-    auth: JWTAuth, folder: Path, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+    auth: JWTAuth, folder: Path, ticks: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """File systems count in milliseconds or seconds: two changes may bear one time, and the second is not missed."""
     moment = time.time_ns()
@@ -159,7 +140,7 @@ def test_other_refusals_look_at_nothing(auth: JWTAuth, monkeypatch: pytest.Monke
             auth.verify(text)
 
 
-def test_keys_of_settings_are_never_looked_for(ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_of_settings_are_never_looked_for(ticks: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret or a PEM in a variable cannot change, so nothing is looked at."""
     monkeypatch.setattr(sources, "look", lambda _: frozenset())
     auth = JWTAuth(secret_key=SECRET, clock=Clock())
@@ -170,7 +151,7 @@ def test_keys_of_settings_are_never_looked_for(ticks: Ticks, monkeypatch: pytest
     assert auth.verify(auth.issue("42")).identity == "42"
 
 
-def test_a_jwk_set_file_is_followed_too(tmp_path: Path, ticks: Ticks) -> None:
+def test_a_jwk_set_file_is_followed_too(tmp_path: Path, ticks: Clock) -> None:
     """A set that was fetched again counts at once; keys that left it are gone."""
     auth = JWTAuth(jwks_file=jwks_file(tmp_path, jwk("ES256", kid="a")), allow_any_audience=True, clock=Clock())
     jwks_file(tmp_path, jwk("ES256", kid="a"), jwk("EdDSA", kid="b"))
@@ -182,7 +163,7 @@ def test_a_jwk_set_file_is_followed_too(tmp_path: Path, ticks: Ticks) -> None:
 
 
 def test_a_relative_path_stays_where_it_was(
-    folder: Path, ticks: Ticks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    folder: Path, ticks: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A server may change its directory after the start."""
     monkeypatch.chdir(tmp_path)
@@ -195,7 +176,7 @@ def test_a_relative_path_stays_where_it_was(
     assert caplog.records == []
 
 
-def test_what_was_learnt_of_headers_goes_with_the_ring(auth: JWTAuth, folder: Path, ticks: Ticks) -> None:
+def test_what_was_learnt_of_headers_goes_with_the_ring(auth: JWTAuth, folder: Path, ticks: Clock) -> None:
     """The same header text with another key of that name means that key, and no more the one before."""
     before = signed("a", "ES256")
     assert auth.verify(before).identity == "42"
@@ -207,7 +188,7 @@ def test_what_was_learnt_of_headers_goes_with_the_ring(auth: JWTAuth, folder: Pa
     assert caught.value.reason is Reason.BAD_SIGNATURE
 
 
-def test_listeners_hear_of_a_loss_and_of_nothing_else(auth: JWTAuth, folder: Path, ticks: Ticks) -> None:
+def test_listeners_hear_of_a_loss_and_of_nothing_else(auth: JWTAuth, folder: Path, ticks: Clock) -> None:
     """What is remembered goes only if a key has gone, or is another one; the new ring is in force before they hear."""
     heard: list[list[str | None]] = []
     auth.core.keychain.listen(lambda: heard.append(kids(auth)))
@@ -256,7 +237,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize(("spoil", "complaint"), BAD.values(), ids=BAD)
 def test_what_cannot_be_used_changes_nothing(
-    spoil: Callable[[Path], object], complaint: str, auth: JWTAuth, folder: Path, ticks: Ticks,
+    spoil: Callable[[Path], object], complaint: str, auth: JWTAuth, folder: Path, ticks: Clock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     """The old keys stay in force, and one line of the log says why, however long it lasts."""
@@ -276,7 +257,7 @@ def test_what_cannot_be_used_changes_nothing(
 
 
 def test_it_goes_on_when_the_files_are_good_again(
-    auth: JWTAuth, folder: Path, ticks: Ticks, caplog: pytest.LogCaptureFixture
+    auth: JWTAuth, folder: Path, ticks: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Another try as soon as a file changes, and each trouble is told once, as is its end."""
     half = folder / "b.pem"
@@ -291,7 +272,7 @@ def test_it_goes_on_when_the_files_are_good_again(
 
 
 def test_a_folder_that_is_as_it_was_needs_no_reading(
-    auth: JWTAuth, folder: Path, ticks: Ticks, caplog: pytest.LogCaptureFixture
+    auth: JWTAuth, folder: Path, ticks: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was spoilt and put back (a folder moved away and back) is the ring that was in force all the time."""
     ring = auth.core.keys
@@ -306,7 +287,7 @@ def test_a_folder_that_is_as_it_was_needs_no_reading(
 
 
 def test_a_failure_that_nobody_can_see_is_tried_again(
-    auth: JWTAuth, folder: Path, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+    auth: JWTAuth, folder: Path, ticks: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No file handle left, say: the files look as before, so they are read again in half a minute, not each second."""
     (folder / "b.pem").write_text(private_pem("EdDSA"))
@@ -331,7 +312,7 @@ def test_a_failure_that_nobody_can_see_is_tried_again(
 
 
 def test_files_that_change_while_they_are_read_are_read_again(
-    auth: JWTAuth, folder: Path, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+    auth: JWTAuth, folder: Path, ticks: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A key on its way from one name to another would be missing from a list that was begun before."""
     names, seen = iter(["b.next.pem", "b.pem"]), []
@@ -353,7 +334,7 @@ def test_files_that_change_while_they_are_read_are_read_again(
 
 
 def test_files_that_never_stand_still_are_a_problem(
-    auth: JWTAuth, folder: Path, ticks: Ticks, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    auth: JWTAuth, folder: Path, ticks: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nobody waits for ever: the old keys stay."""
     count = iter(range(1000))
@@ -366,7 +347,7 @@ def test_files_that_never_stand_still_are_a_problem(
 # --- losing the key that signs ---------------------------------------------------------------------------------------
 
 
-def test_when_the_signing_key_was_taken_away_nothing_is_signed(auth: JWTAuth, folder: Path, ticks: Ticks) -> None:
+def test_when_the_signing_key_was_taken_away_nothing_is_signed(auth: JWTAuth, folder: Path, ticks: Clock) -> None:
     """Somebody removed it by hand, since it was stolen: it is gone, and issuing says so until another one signs."""
     (folder / "b.next.pem").write_text(private_pem("EdDSA"))
     signer = auth.core.signer
@@ -382,7 +363,7 @@ def test_when_the_signing_key_was_taken_away_nothing_is_signed(auth: JWTAuth, fo
     assert auth.verify(signer.issue("42")).identity == "42"
 
 
-def test_the_log_says_who_signs(folder: Path, ticks: Ticks, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_says_who_signs(folder: Path, ticks: Clock, caplog: pytest.LogCaptureFixture) -> None:
     """Nobody, or a key by its name."""
     auth = JWTAuth(keys_dir=folder, audience=AUDIENCE)
     with caplog.at_level(logging.INFO):

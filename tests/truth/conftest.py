@@ -122,8 +122,8 @@ class SQLiteShelf:
     def store(self, world: World, max_lifetime: float | None = None, timeout: float = 10.0) -> Store:
         return SQLiteStore(world.make_io(None, timeout), self._path, timeout, max_lifetime, time.time)
 
-    def sessions(self, world: World, issuer: str = "-") -> SessionStore:
-        return SQLiteSessions(SQLiteStore(world.make_io(None, 10.0), self._path, 10.0, None), issuer)
+    def sessions(self, world: World, service: str = "-") -> SessionStore:
+        return SQLiteSessions(SQLiteStore(world.make_io(None, 10.0), self._path, 10.0, None), service)
 
     def plant(self, marks: Mapping[str, float]) -> None:
         with sqlite3.connect(self._path) as connection:
@@ -160,8 +160,8 @@ class RedisShelf:
     def store(self, world: World, max_lifetime: float | None = None) -> Store:
         return RedisStore(self.io(world), self.prefix, max_lifetime)
 
-    def sessions(self, world: World, issuer: str = "-") -> SessionStore:
-        return RedisSessions(self.io(world), self.prefix, issuer)
+    def sessions(self, world: World, service: str = "-") -> SessionStore:
+        return RedisSessions(self.io(world), self.prefix, service)
 
     def plant(self, marks: Mapping[str, float]) -> None:
         self._server.admin("ZADD", self._key, *(part for item, mark in marks.items() for part in (mark, item)))
